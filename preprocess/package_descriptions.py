@@ -1,0 +1,145 @@
+"""Makes pairs of text and summary from the descriptions of the packages of Debian or Ubuntu.
+
+The one-line synopsis of a package is the target and its long description is the source. The lists of packages
+are fetched with apt-get from the system's own sources into a temporary folder, or read from --lists. All
+packages built from one source package fall into the same split, by a hash of its name, whatever the language.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from apt_lists import Record, fetched_lists, read_records
+from pairs import Pair, count_words, write_pairs
+from text_files import one_line
+from tqdm import tqdm
+
+MIN_BODY_WORDS = 15
+LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
+NO_SUBJECT = re.compile(
+    r"\b(?:transitional|dummy)\b|packaged by debcargo|\bdebug(?:ging)? symbols\b|\bfor the Rust crate\b",
+    re.IGNORECASE,
+)
+NO_SUBJECT_NAME = re.compile(r"-(?:dbg|dbgsym|debug)$")
+
+
+class Origin(NamedTuple):
+    """What a binary package was built from."""
+
+    source: str
+    version: str
+
+
+def read_origins(lists: Path) -> dict[str, Origin]:
+    """Returns the source package and version of every binary package of the *_Packages files of a folder."""
+    origins: dict[str, Origin] = {}
+    for path in sorted(lists.glob("*_Packages")):
+        for record in read_records(path):
+            name = record.get("package", "")
+            source = record.get("source", name).split(" ")[0]
+            origins[name] = Origin(source, record.get("version", ""))
+    return origins
+
+
+def read_descriptions(lists: Path, language: str) -> Iterator[tuple[str, str, str]]:
+    """Yields name, synopsis and body of each description in the lists of a folder."""
+    for path in sorted(lists.glob(f"*_i18n_Translation-{language}")):
+        records: Iterable[Record] = read_records(path)
+        for record in tqdm(records, desc=f"reading {language}", unit=" packages", disable=None):
+            text = record.get(f"description-{language.lower()}", "")
+            synopsis, _, body = text.partition("\n")
+            yield record.get("package", ""), one_line(synopsis), body
+
+
+def paragraphs(body: str) -> tuple[str, ...]:
+    """Returns the paragraphs of a long description, one line each; lines with a lone dot part them."""
+    return tuple(filter(None, map(one_line, re.split(r"\n \.[ \t]*(?=\n|$)", body))))
+
+
+def has_subject(name: str, synopsis: str, body: str) -> bool:
+    """Whether a package describes itself at some length and is no placeholder and no debugging symbols."""
+    if NO_SUBJECT_NAME.search(name) or NO_SUBJECT.search(synopsis) or NO_SUBJECT.search(body):
+        return False
+    return bool(synopsis) and count_words(body) >= MIN_BODY_WORDS
+
+
+def read_pairs(lists: Path, language: str) -> Iterator[Pair]:
+    """Yields the pairs of a folder of package lists, one for each first paragraph of a source package.
+
+    Packages built from one source (`-dev`, `-doc`, ...) repeat each other; the shortest name is kept.
+    """
+    origins = read_origins(lists)
+    seen: set[tuple[str, str]] = set()
+    descriptions = sorted(set(read_descriptions(lists, language)), key=lambda found: (len(found[0]), found))
+    for name, synopsis, body in descriptions:
+        origin = origins.get(name, Origin(name, ""))
+        texts = paragraphs(body)
+        if not texts or (origin.source, texts[0]) in seen or not has_subject(name, synopsis, body):
+            continue
+        seen.add((origin.source, texts[0]))
+        row = (origin.source, origin.version, name, language)
+        yield Pair(origin.source, row, " ".join(texts), synopsis)
+
+
+def make_pairs(lists: Path, language: str, *, to: Path) -> None:
+    """Reads the lists of a folder and writes the pairs; without any the program ends with one line."""
+    if not any(lists.glob(f"*_i18n_Translation-{language}")):
+        found = sorted(
+            {path.name.rpartition("Translation-")[2] for path in lists.glob("*_i18n_Translation-*")}
+        )
+        there = f"those there are in: {', '.join(found)}" if found else "there are none in any language"
+        sys.exit(
+            f"{lists}: no package descriptions in {language} (files *_i18n_Translation-{language}); {there}"
+        )
+    write_pairs(read_pairs(lists, language), to)
+
+
+def language_code(text: str) -> str:
+    """Returns `text` if it looks like a language of apt's, such as `en` or `zh_CN`."""
+    if not LANGUAGE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a language code such as en, fr or zh_CN")
+    return text
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example: python preprocess/package_descriptions.py --to text/packages-fr --lang fr",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where {train,valid,test}.{src,tgt,origin.tsv} go",
+    )
+    parser.add_argument(
+        "--lang", type=language_code, default="en", help="en, fr, zh_CN, ... (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIR",
+        help="fetch nothing, read the uncompressed *_Packages and *_i18n_Translation-* files of DIR "
+        "(/var/lib/apt/lists, say)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command."""
+    args = parse_arguments()
+    if args.lists:
+        make_pairs(args.lists, args.lang, to=args.to)
+        return
+    with fetched_lists(args.lang) as lists:
+        make_pairs(lists, args.lang, to=args.to)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""One line a record, and files that are either whole or not there."""
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+UNWANTED = {"Cc", "Cs"}  # Unicode categories: control characters, lone surrogates
+
+
+def one_line(text: str) -> str:
+    """Returns `text` with each run of whitespace, line separators of any kind included, made one space.
+
+    Control characters and lone surrogates, which UTF-8 cannot hold, are dropped: a line stays one line for a
+    reader that splits on line feeds as well as for one that uses `str.splitlines`.
+    """
+    text = " ".join(text.split())
+    if text.isprintable():
+        return text
+    return " ".join("".join(c for c in text if unicodedata.category(c) not in UNWANTED).split())
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yields the lines of a UTF-8 file without their line feeds; only a line feed ends a line.
+
+    A file that is missing or is not UTF-8 text ends the program with one line.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{path}: cannot be read as UTF-8 text: {error}")
+
+
+def write_files(files: Mapping[Path, Iterable[str]]) -> None:
+    """Writes the lines of every file of `files`, making the folders they lie in.
+
+    All are written under temporary names first and renamed when the last one is complete, so that a failure
+    on the way leaves what was there before. An operating system's refusal ends the program with one line.
+    """
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
+    try:
+        for path, lines in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary[path], "w", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"{line}\n" for line in lines)
+        for path in files:
+            os.replace(temporary[path], path)
+    except OSError as error:
+        sys.exit(f"{error.filename}: cannot be written: {error.strerror}")
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""Trains a WordPiece vocabulary as BERT's uncased models use it and writes it as vocab.txt.
+
+Text is lower-cased and stripped of accents, and parted at whitespace, punctuation and each Chinese character,
+before pieces are counted. The file has one piece a line, in the order of the ids: [PAD], [UNK], [CLS], [SEP]
+and [MASK] are 0 to 4. Pieces that are equally frequent come in no fixed order, so two runs on the same text
+can differ in a few rare pieces and in ids: keep the vocab.txt that a model was trained with.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from text_files import read_lines, write_files
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.trainers import WordPieceTrainer
+from tqdm import tqdm
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def train_vocabulary(lines: Iterable[str], *, size: int, alphabet: int, cased: bool = False) -> list[str]:
+    """Returns at most `size` pieces in the order of their ids, of at most `alphabet` different characters."""
+    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=not cased)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    trainer = WordPieceTrainer(
+        vocab_size=size, limit_alphabet=alphabet, min_frequency=2, special_tokens=SPECIAL, show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=ids.__getitem__)
+
+
+def read_all(paths: Sequence[Path]) -> Iterator[str]:
+    """Yields the lines of all files, with a progress bar."""
+    lines = (line for path in paths for line in read_lines(path))
+    return iter(tqdm(lines, desc="reading", unit=" lines", disable=None))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example: python preprocess/wordpiece_vocabulary.py --to vocab.txt train.src train.tgt",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", type=Path, nargs="+", help="UTF-8 text files, one sentence or text a line")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the vocab.txt to write")
+    parser.add_argument("--size", type=int, default=8000, help="how many pieces (default: %(default)s)")
+    parser.add_argument(
+        "--alphabet",
+        type=int,
+        default=200,
+        help="how many characters, the most frequent (default: %(default)s)",
+    )
+    parser.add_argument("--cased", action="store_true", help="keep capital letters and accents")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command."""
+    args = parse_arguments()
+    if args.size <= len(SPECIAL) + args.alphabet:
+        sys.exit(
+            f"--size {args.size}: too small for {len(SPECIAL)} special pieces and --alphabet {args.alphabet}"
+        )
+    pieces = train_vocabulary(read_all(args.text), size=args.size, alphabet=args.alphabet, cased=args.cased)
+    if len(pieces) == len(SPECIAL):
+        sys.exit(f"{args.text[0]}: no text to count in the files given; nothing is written")
+    write_files({args.to: pieces})
+    print(f"{args.to}: {len(pieces):,} pieces")
+
+
+if __name__ == "__main__":
+    main()
