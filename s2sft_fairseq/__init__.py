@@ -1,0 +1,17 @@
+"""s2sft_fairseq: pretrained bidirectional Transformers as sequence-to-sequence generators, a fairseq plugin.
+
+Importing the package (``--user-dir s2sft_fairseq``) registers the task ``s2s_ft``, the model ``s2s_ft`` with its
+architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s2s_ft_wordpiece``.
+"""
+
+from .compatibility import check_environment
+from .errors import install_hook
+
+__version__ = "0.1.0"
+
+install_hook()
+check_environment(__name__)
+
+from . import criterion, model, task, wordpiece  # noqa: E402  (fairseq is checked first)
+
+__all__ = ["criterion", "model", "task", "wordpiece"]

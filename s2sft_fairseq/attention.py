@@ -1,0 +1,187 @@
+"""Who computes attention, and over which keys: a full pass over packed slots, or one cached step of a beam search.
+
+Both are called once a layer with queries, keys and values [B or R, heads, L, D] of the slots at hand, so one
+Transformer serves training, the source pass and decoding.
+"""
+
+from typing import List, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from .slots import Slots, concatenate
+from .visibility import visible
+
+
+class Attend(Protocol):
+    """Attention of the slots of one pass, in a layer given by its number."""
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
+        """Queries, keys and values [B, heads, L, D] → [B, heads, L, D]."""
+
+
+class KeysValues(NamedTuple):
+    """Keys and values of one layer, each [B, heads, L, D]."""
+
+    key: Tensor
+    value: Tensor
+
+    def index_select(self, rows: Tensor) -> "KeysValues":
+        """The given rows of the batch."""
+        return KeysValues(self.key.index_select(0, rows), self.value.index_select(0, rows))
+
+
+def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """A bool mask [B, Lq, Lk] as what is added to the scores, [B, 1, Lq, Lk]; finite, so that no row is NaN."""
+    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return bias.masked_fill(~allowed, torch.finfo(dtype).min).unsqueeze(1)
+
+
+class FullPass:
+    """Attention over packed slots in two calls: source to source, and the rest to everything.
+
+    The visibility rule never lets a source slot (step 0) see a later one, so those columns are not computed.
+
+    Args:
+        slots: [B, L], the source block first.
+        source_length: slots of the source block, S.
+        dtype: of the queries.
+    """
+
+    def __init__(self, slots: Slots, source_length: int, dtype: torch.dtype) -> None:
+        source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
+        self.source_length = source_length
+        self.has_rest = rest.token.size(1) > 0
+        self.source_bias = as_bias(visible(source, source), dtype)
+        self.rest_bias = as_bias(visible(rest, slots), dtype)
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
+        s = self.source_length
+        source = scaled_dot_product_attention(
+            query[:, :, :s], key[:, :, :s], value[:, :, :s], self.source_bias, dropout
+        )
+        if not self.has_rest:
+            return source
+        rest = scaled_dot_product_attention(query[:, :, s:], key, value, self.rest_bias, dropout)
+        return torch.cat([source, rest], dim=2)
+
+
+class SourcePass(FullPass):
+    """A full pass over the source alone [B, S] that keeps each layer's keys and values."""
+
+    def __init__(self, slots: Slots, dtype: torch.dtype) -> None:
+        super().__init__(slots, slots.token.size(1), dtype)
+        self.kept: List[KeysValues] = []
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
+        self.kept.append(KeysValues(key, value))
+        return super().__call__(layer, query, key, value, dropout=dropout)
+
+
+class SourceCache(NamedTuple):
+    """What decoding needs of the sources, once a sentence: never copied per beam.
+
+    Attributes:
+        slots: [B, S].
+        layers: keys and values of every layer, [B, heads, S, D].
+        beam: rows of the search that share a sentence, R = B × beam.
+    """
+
+    slots: Slots
+    layers: List[KeysValues]
+    beam: int
+
+    def lengths(self) -> Tensor:
+        """Source lengths a row, [R, 1]."""
+        return self.slots.group.eq(0).sum(1, keepdim=True).repeat_interleave(self.beam, dim=0)
+
+    def reorder(self, rows: Tensor) -> "SourceCache":
+        """Follows fairseq's row order [new R]: the first call widens the beam, later ones drop finished sentences.
+
+        Rows of a sentence stay together and only trade places, so as long as no sentence leaves nothing moves.
+        """
+        sentences = torch.unique_consecutive(torch.div(rows, self.beam, rounding_mode="floor"))
+        beam = len(rows) // len(sentences)
+        if len(sentences) == len(self.slots.token):
+            return self._replace(beam=beam)
+        return SourceCache(
+            Slots(*(field.index_select(0, sentences) for field in self.slots)),
+            [layer.index_select(sentences) for layer in self.layers],
+            beam,
+        )
+
+
+class TargetCache:
+    """Keys and values of the target's context a row: the only part that grows, and that beams reorder.
+
+    Attributes:
+        slots: the context so far, [R, t].
+        layers: keys and values of every layer, [R, heads, t, D]; empty before the first token.
+    """
+
+    def __init__(self) -> None:
+        self.slots: List[Slots] = []
+        self.layers: List[KeysValues] = []
+
+    def __len__(self) -> int:
+        return sum(part.token.size(1) for part in self.slots)
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keeps the given rows, in that order."""
+        self.slots = [Slots(*(field.index_select(0, rows) for field in part)) for part in self.slots]
+        self.layers = [layer.index_select(rows) for layer in self.layers]
+
+
+class StepPass:
+    """Attention of the slots that one decoding step adds, [R, l], over source, target so far, and themselves.
+
+    Query slots are seen in their own step only: they never enter the cache.
+
+    Args:
+        slots: the new slots, context first.
+        source: shared by the beams of a sentence.
+        target: extended by the new context slots as the layers pass.
+    """
+
+    def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, dtype: torch.dtype) -> None:
+        self.source, self.target = source, target
+        self.source_bias = as_bias(source.slots.group.eq(0).unsqueeze(1), dtype)
+        self.context = int(slots.group[0].eq(0).sum())
+        self.target_bias = as_bias(visible(slots, concatenate([*target.slots, slots])), dtype)
+        target.slots = [concatenate([*target.slots, slots.columns(0, self.context)])]
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
+        given = self.source.layers[layer]
+        known = self.extend(layer, key, value)
+        query = query * query.size(-1) ** -0.5
+        on_source = self.fold(query) @ given.key.transpose(2, 3) + self.source_bias
+        on_target = query @ known.key.transpose(2, 3) + self.target_bias
+        scores = torch.cat([self.unfold(on_source), on_target], dim=-1)
+        share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+        source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)
+        return self.unfold(self.fold(source_share) @ given.value) + target_share @ known.value
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> KeysValues:
+        """All target keys and values of a layer, the new ones last; of these the cache keeps the context."""
+        if layer < len(self.target.layers):
+            old = self.target.layers[layer]
+            key, value = torch.cat([old.key, key], dim=2), torch.cat([old.value, value], dim=2)
+        else:
+            self.target.layers.append(KeysValues(key, value))
+        kept = len(self.target)
+        self.target.layers[layer] = KeysValues(key[:, :, :kept], value[:, :, :kept])
+        return KeysValues(key, value)
+
+    def fold(self, rows: Tensor) -> Tensor:
+        """[R, heads, l, X] → [B, heads, beam · l, X]: all that a sentence's beams ask of its source, at once."""
+        r, heads, new, size = rows.shape
+        grouped = rows.view(r // self.source.beam, self.source.beam, heads, new, size)
+        return grouped.transpose(1, 2).reshape(r // self.source.beam, heads, self.source.beam * new, size)
+
+    def unfold(self, sentences: Tensor) -> Tensor:
+        """[B, heads, beam · l, X] → [R, heads, l, X], the inverse of :meth:`fold`."""
+        b, heads, asked, size = sentences.shape
+        beam = self.source.beam
+        grouped = sentences.view(b, heads, beam, asked // beam, size)
+        return grouped.transpose(1, 2).reshape(b * beam, heads, asked // beam, size)

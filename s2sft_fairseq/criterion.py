@@ -1,0 +1,58 @@
+"""Label-smoothed cross entropy over the labelled slots only."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Tuple
+
+from fairseq import utils
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion, label_smoothed_nll_loss
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import FairseqTask
+from torch import Tensor, nn
+
+from .slots import IGNORE
+
+
+@dataclass
+class LabelSmoothedOptions(FairseqDataclass):
+    label_smoothing: float = field(
+        default=0.1, metadata={"help": "share ε of the probability that goes to the other tokens (paper 000: 0.1)"}
+    )
+
+
+@register_criterion("s2s_ft_label_smoothed", dataclass=LabelSmoothedOptions)
+class SlotCriterion(FairseqCriterion):
+    """Cross entropy with fairseq's label smoothing: (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v).
+
+    Summed over the labelled slots, whose number is the sample size: masked fine-tuning is divided by the number of
+    masked tokens, the others by that of target tokens. ``nll_loss`` and ``ppl`` are logged without smoothing.
+    """
+
+    def __init__(self, task: FairseqTask, label_smoothing: float) -> None:
+        super().__init__(task)
+        self.epsilon = label_smoothing
+
+    def forward(self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Tensor, int, Dict]:
+        """Returns the loss (a sum), the number N of labelled slots, and what is logged."""
+        logits, _ = model(**sample["packed"])  # [N, V]
+        label = sample["packed"]["slots"]["label"]
+        label = label[label.ne(IGNORE)].unsqueeze(1)  # [N, 1]
+        lprobs = utils.log_softmax(logits, dim=-1)
+        loss, nll_loss = label_smoothed_nll_loss(lprobs, label, self.epsilon, reduce=reduce)
+        logging_output = {
+            "loss": loss.data,
+            "nll_loss": nll_loss.data,
+            "ntokens": len(label),
+            "nsentences": sample["nsentences"],
+            "sample_size": len(label),
+        }
+        return loss, len(label), logging_output
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
+        """Logs loss, nll_loss (base 2) and perplexity, as fairseq's own label-smoothed criterion does."""
+        LabelSmoothedCrossEntropyCriterion.reduce_metrics(logging_outputs)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True

@@ -1,0 +1,123 @@
+"""Sentence pairs as batches: framed and truncated text, laid out by the objective, padded block by block."""
+
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+import torch
+from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
+from torch import Tensor
+
+from .objectives import Objective
+from .slots import Blocks, collate
+
+
+class FramedText(BaseWrapperDataset):
+    """Binarized lines, each ending with the end token, cut on the right and framed with special tokens.
+
+    Args:
+        lines: int64 [l] each, the end token last.
+        pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
+        bos: put before the text, or None.
+        eos: put after the text, or None; a cut text keeps it.
+        max_length: the longest result, special tokens included, or None.
+    """
+
+    def __init__(
+        self,
+        lines: FairseqDataset,
+        *,
+        pad: int,
+        unk: int,
+        bos: Optional[int],
+        eos: Optional[int],
+        max_length: Optional[int],
+    ) -> None:
+        super().__init__(lines)
+        self.pad, self.unk = pad, unk
+        self.before = torch.tensor([] if bos is None else [bos], dtype=torch.int64)
+        self.after = torch.tensor([] if eos is None else [eos], dtype=torch.int64)
+        frame = len(self.before) + len(self.after)
+        self.room = None if max_length is None else max_length - frame
+        text = np.asarray(lines.sizes) - 1
+        self.uncut = text + frame
+        self.framed_sizes = (text if self.room is None else np.minimum(text, self.room)) + frame
+
+    def __getitem__(self, index: int) -> Tensor:
+        text = self.dataset[index][:-1][: self.room].long()
+        return torch.cat([self.before, text.masked_fill(text.eq(self.pad), self.unk), self.after])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return self.framed_sizes
+
+    def cut(self) -> int:
+        """How many lines are too long and lose their tail."""
+        return int((self.uncut > self.framed_sizes).sum())
+
+
+class PairDataset(LanguagePairDataset):
+    """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
+
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``: the arguments of the
+    model's forward pass over ``slots`` (a dict of [B, L]) with ``source_length`` (S). The noise of an example is a
+    function of (seed, epoch, index), so neither workers nor a resumed run change it.
+
+    Args:
+        source, target: framed text; the target may be missing when generating.
+        objective: lays out the slots.
+        seed: of the noise; None: no noise, and the whole target is predicted.
+        **options: of ``LanguagePairDataset``.
+    """
+
+    def __init__(
+        self,
+        source: FairseqDataset,
+        target: Optional[FairseqDataset],
+        *,
+        objective: Objective,
+        seed: Optional[int],
+        **options: Any,
+    ) -> None:
+        sizes = None if target is None else target.sizes
+        super().__init__(
+            source, source.sizes, tgt=target, tgt_sizes=sizes, left_pad_source=False, left_pad_target=False, **options
+        )
+        self.objective, self.seed, self.epoch = objective, seed, 1
+
+    def __getitem__(self, index: int) -> Dict[str, Any]:
+        example = super().__getitem__(index)
+        if example["target"] is not None:
+            example["blocks"] = self.blocks(index, example["source"], example["target"])
+        return example
+
+    def blocks(self, index: int, source: Tensor, target: Tensor) -> Blocks:
+        """The slots of one example, with its noise of this epoch."""
+        if self.seed is None:
+            return self.objective.evaluate(source, target)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        return self.objective.train(source, target, rng)
+
+    def collater(self, samples: List[Dict[str, Any]], pad_to_length: Optional[Dict[str, int]] = None) -> Dict[str, Any]:
+        batch = super().collater(samples, pad_to_length=pad_to_length)
+        if batch and batch["target"] is not None:
+            by_id = {sample["id"]: sample["blocks"] for sample in samples}
+            blocks = collate([by_id[i] for i in batch["id"].tolist()], pad=self.objective.convention.pad)
+            batch["packed"] = {
+                "slots": blocks.packed()._asdict(),
+                "source_length": blocks.source.token.size(1),
+            }
+        return batch
+
+    def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
+        """Packed slots of each example: what ``--max-tokens`` counts."""
+        if self.tgt_sizes is None:
+            return self.src_sizes[indices]
+        count = self.objective.evaluate_slots if self.seed is None else self.objective.train_slots
+        return count(self.src_sizes[indices], self.tgt_sizes[indices])
+
+    def num_tokens(self, index: int) -> int:
+        return int(self.num_tokens_vec(np.array([index]))[0])
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.epoch = epoch

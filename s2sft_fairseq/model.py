@@ -1,0 +1,273 @@
+"""The registered model ``s2s_ft``: one Transformer, and the encoder and decoder faces that fairseq's tools expect."""
+
+from argparse import Namespace
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type
+
+import torch
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models import (
+    BaseFairseqModel,
+    FairseqEncoder,
+    FairseqIncrementalDecoder,
+    register_model,
+    register_model_architecture,
+)
+from fairseq.tasks import FairseqTask
+from torch import Tensor
+
+from . import pretrained
+from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
+from .errors import UserError
+from .objectives import OBJECTIVES
+from .slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
+from .transformer import Transformer, TransformerShape
+
+METHODS: Type = ChoiceEnum(sorted(OBJECTIVES))
+
+
+@dataclass
+class ModelOptions(FairseqDataclass):
+    """All that shapes the model. It is stored in the checkpoint, so that generating needs no flag again."""
+
+    finetune_method: METHODS = field(
+        default="pseudo_masked", metadata={"help": "how the encoder is turned into a generator"}
+    )
+    pretrained: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "directory of a pretrained BERT (config.json, vocab.txt, model.safetensors or pytorch_model.bin); "
+            "its config.json sets the sizes below"
+        },
+    )
+    encoder_layers: int = field(default=12, metadata={"help": "layers"})
+    encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
+    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward part"})
+    encoder_attention_heads: int = field(default=12, metadata={"help": "attention heads"})
+    dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
+    attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
+    layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
+    type_vocab_size: int = field(default=2, metadata={"help": "rows of the segment table; 0: no such table"})
+    source_type_id: int = field(default=0, metadata={"help": "segment of source tokens"})
+    target_type_id: int = field(default=1, metadata={"help": "segment of target tokens"})
+    max_source_positions: int = field(
+        default=448, metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"}
+    )
+    max_target_positions: int = field(
+        default=64, metadata={"help": "longest target, [SEP] included; longer ones lose their tail"}
+    )
+    vocabulary: Optional[str] = field(
+        default=None, metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"}
+    )
+
+
+def adopt_pretrained_shape(cfg: ModelOptions, config: Dict[str, Any]) -> None:
+    """Takes the sizes over from a published config.json."""
+    cfg.encoder_layers = config["num_hidden_layers"]
+    cfg.encoder_embed_dim = config["hidden_size"]
+    cfg.encoder_ffn_embed_dim = config.get("intermediate_size", 4 * config["hidden_size"])
+    cfg.encoder_attention_heads = config.get("num_attention_heads", 12)
+    cfg.layer_norm_eps = config.get("layer_norm_eps", 1e-12)
+    cfg.type_vocab_size = config.get("type_vocab_size", 2)
+
+
+def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
+    """The Transformer that the options describe; its position table takes the longest pair."""
+    if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
+        raise UserError(
+            f"the hidden size {cfg.encoder_embed_dim} is no multiple of {cfg.encoder_attention_heads} attention heads"
+        )
+    return TransformerShape(
+        vocab_size=vocab_size,
+        hidden_size=cfg.encoder_embed_dim,
+        layers=cfg.encoder_layers,
+        heads=cfg.encoder_attention_heads,
+        ffn_size=cfg.encoder_ffn_embed_dim,
+        positions=cfg.max_source_positions + cfg.max_target_positions,
+        segments=cfg.type_vocab_size,
+        layer_norm_eps=cfg.layer_norm_eps,
+        dropout=cfg.dropout,
+        attention_dropout=cfg.attention_dropout,
+    )
+
+
+@register_model("s2s_ft", dataclass=ModelOptions)
+class S2SFTModel(BaseFairseqModel):
+    """A pretrained encoder that generates: source and target share all weights, there is no cross-attention.
+
+    Args:
+        cfg: the options.
+        transformer: the only module with weights.
+        convention: how the fine-tuning method predicts.
+    """
+
+    def __init__(self, cfg: ModelOptions, transformer: Transformer, convention: Convention) -> None:
+        super().__init__()
+        self.cfg, self.transformer, self.convention = cfg, transformer, convention
+
+    @classmethod
+    def build_model(cls, cfg: ModelOptions, task: FairseqTask) -> "S2SFTModel":
+        """Builds the model for the task's vocabulary, randomly initialized."""
+        transformer = Transformer(transformer_shape(cfg, len(task.target_dictionary)))
+        return cls(cfg, transformer, task.objective.convention)
+
+    def load_pretrained(self, directory: str) -> None:
+        """Fills the model with a pretrained encoder (see :mod:`.pretrained`)."""
+        pretrained.fill(self.transformer, pretrained.read(Path(directory)))
+
+    def forward(
+        self,
+        src_tokens: Optional[Tensor] = None,
+        src_lengths: Optional[Tensor] = None,
+        prev_output_tokens: Optional[Tensor] = None,
+        slots: Optional[Dict[str, Tensor]] = None,
+        source_length: Optional[int] = None,
+    ) -> Tuple[Tensor, Dict[str, Any]]:
+        """Scores targets, in one of two ways.
+
+        Training gives ``slots`` (fields [B, L]) and ``source_length`` (S), and gets the logits of the labelled slots
+        [N, V], sentence by sentence. fairseq's scorers give ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T],
+        and get the noise-free logits of the whole target [B, T, V], whatever the fine-tuning method.
+        """
+        if slots is not None and source_length is not None:
+            packed = Slots(**slots)
+            hidden = self.hidden(packed, source_length)
+            return self.transformer.logits(hidden[packed.label.ne(IGNORE)]), {}
+        assert src_tokens is not None and prev_output_tokens is not None
+        target = self.target_of(prev_output_tokens)
+        packed = lay_out(src_tokens, target, self.convention).packed()
+        hidden = self.hidden(packed, src_tokens.size(1))
+        return self.transformer.logits(hidden[:, -target.size(1) :]), {}
+
+    def hidden(self, packed: Slots, source_length: int) -> Tensor:
+        """Hidden states of packed slots, [B, L, H]."""
+        self.check_precision()
+        return self.transformer(packed, FullPass(packed, source_length, self.transformer.dtype))
+
+    def target_of(self, prev_output_tokens: Tensor) -> Tensor:
+        """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
+        length = prev_output_tokens.ne(self.convention.pad).sum(1, keepdim=True)
+        target = prev_output_tokens.roll(-1, dims=1)
+        order = torch.arange(target.size(1), device=target.device)
+        target = target.masked_fill(order.eq(length - 1), self.convention.end)
+        return target.masked_fill(order.ge(length), self.convention.pad)
+
+    def check_precision(self) -> None:
+        """Refuses float16 on a CPU, where it is slow and overflows."""
+        weight = self.transformer.embeddings.token.weight
+        if weight.dtype is torch.float16 and weight.device.type == "cpu":
+            raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
+
+    @property
+    def encoder(self) -> "SourceFace":
+        """The face that reads sources."""
+        return SourceFace(self)
+
+    @property
+    def decoder(self) -> "TargetFace":
+        """The face that predicts targets."""
+        return TargetFace(self)
+
+    def max_positions(self) -> Tuple[int, int]:
+        """Longest source and target, special tokens included."""
+        return self.cfg.max_source_positions, self.cfg.max_target_positions
+
+    def max_decoder_positions(self) -> int:
+        """Longest target, its end included."""
+        return self.cfg.max_target_positions
+
+
+class Face:
+    """Mixed into a face of the model: it refers to the model without registering its weights a second time."""
+
+    def refer_to(self, model: S2SFTModel) -> None:
+        object.__setattr__(self, "model", model)
+
+
+class SourceFace(FairseqEncoder, Face):
+    """The model as the encoder of fairseq's generators: sources to the cache that decoding reads."""
+
+    model: S2SFTModel
+
+    def __init__(self, model: S2SFTModel) -> None:
+        super().__init__(dictionary=None)
+        self.refer_to(model)
+
+    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, **unused: Any) -> SourceCache:
+        """``src_tokens`` [B, S] → the keys and values of every layer, once a sentence."""
+        self.model.check_precision()
+        slots = source_slots(src_tokens, self.model.convention)
+        source_pass = SourcePass(slots, self.model.transformer.dtype)
+        self.model.transformer(slots, source_pass)
+        return SourceCache(slots, source_pass.kept, beam=1)
+
+    def reorder_encoder_out(self, encoder_out: SourceCache, new_order: Tensor) -> SourceCache:
+        return encoder_out.reorder(new_order)
+
+    def max_positions(self) -> int:
+        return self.model.max_positions()[0]
+
+
+class TargetFace(FairseqIncrementalDecoder, Face):
+    """The model as the incremental decoder of fairseq's generators: ``[last token, query]`` a step."""
+
+    model: S2SFTModel
+    CACHE = "s2s_ft_target"
+
+    def __init__(self, model: S2SFTModel) -> None:
+        super().__init__(dictionary=None)
+        self.refer_to(model)
+
+    def forward(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: SourceCache,
+        incremental_state: Optional[Dict[str, Any]] = None,
+        **unused: Any,
+    ) -> Tuple[Tensor, Dict[str, Any]]:
+        """Predicts the token after ``prev_output_tokens`` [R, 1 + t]: logits [R, 1, V]."""
+        state: Dict[str, Any] = {} if incremental_state is None else incremental_state
+        cache = state.setdefault(self.CACHE, TargetCache())
+        slots = next_slots(
+            prev_output_tokens, self.model.convention, source_length=encoder_out.lengths(), known=len(cache)
+        )
+        transformer = self.model.transformer
+        hidden = transformer(slots, StepPass(slots, encoder_out, cache, transformer.dtype))
+        return transformer.logits(hidden[:, -1:]), {"attn": None}
+
+    def reorder_incremental_state(self, incremental_state: Dict[str, Any], new_order: Tensor) -> None:
+        if self.CACHE in incremental_state:
+            incremental_state[self.CACHE].reorder(new_order)
+
+    def max_positions(self) -> int:
+        return self.model.max_decoder_positions()
+
+
+class Size(NamedTuple):
+    """What tells one architecture from another."""
+
+    encoder_layers: int
+    encoder_embed_dim: int
+    encoder_ffn_embed_dim: int
+    encoder_attention_heads: int
+
+
+ARCHITECTURES: List[Tuple[str, Size]] = [
+    ("s2s_ft_large", Size(24, 1024, 4096, 16)),
+    ("s2s_ft_minilm", Size(12, 384, 1536, 12)),
+    ("s2s_ft_tiny", Size(2, 128, 512, 2)),
+]
+
+
+def register_size(name: str, size: Size) -> None:
+    """Makes a size a value of ``--arch``: it sets what the user did not."""
+
+    @register_model_architecture("s2s_ft", name)
+    def architecture(args: Namespace) -> None:
+        for option, value in size._asdict().items():
+            setattr(args, option, getattr(args, option, value))
+
+
+for architecture_name, architecture_size in ARCHITECTURES:
+    register_size(architecture_name, architecture_size)

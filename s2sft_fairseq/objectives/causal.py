@@ -1,0 +1,35 @@
+"""Causal fine-tuning (000, section 2.1): ``[CLS] s``, then ``[SEP] t_1 … t_{m-1}``, each predicting the next.
+
+The [SEP] that would end the source opens the target instead, as in the published code.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..slots import Blocks, Convention
+from .objective import Objective, Segments, register_objective
+
+
+@register_objective("causal")
+class Causal(Objective):
+    """Every target slot predicts its successor; noise, if asked for, corrupts known tokens but not the start."""
+
+    @staticmethod
+    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return Convention(
+            pad=dictionary.pad(),
+            end=dictionary.eos(),
+            source_segment=segments.source,
+            target_segment=segments.target,
+            source_end=False,
+            start=dictionary.eos(),
+            query=None,
+        )
+
+    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        blocks = self.evaluate(source, target)
+        token = blocks.target.token.clone()
+        known = token[0, 1:]
+        token[0, 1:] = self.corruption.target(known, self.corruption.stand_ins(known, rng), rng)
+        return blocks._replace(target=blocks.target._replace(token=token))

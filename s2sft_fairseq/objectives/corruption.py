@@ -1,0 +1,86 @@
+"""Noise on tokens: the options that objectives share, and the sampling of mask, random and kept tokens."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+import numpy as np
+import torch
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..errors import UserError
+
+
+@dataclass
+class CorruptionOptions(FairseqDataclass):
+    target_mask_prob: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "masked: share of the target tokens that are masked and predicted; pseudo_masked and causal: "
+            "probability that a known target token is corrupted, which works like word dropout "
+            "(default: 0.5 masked and pseudo_masked, 0 causal)"
+        },
+    )
+    source_mask_prob: float = field(
+        default=0.0, metadata={"help": "probability that a source token is corrupted while training"}
+    )
+    mask_keep_prob: float = field(
+        default=0.1, metadata={"help": "probability that a token chosen for masking is kept as it is"}
+    )
+    mask_random_prob: float = field(
+        default=0.1, metadata={"help": "probability that a token chosen for masking becomes a random ordinary one"}
+    )
+
+
+class Corruption:
+    """Draws the tokens that stand in for others (reference code of 000: keep 10 %, random 10 %, else mask).
+
+    Args:
+        dictionary: tells the mask token and the ordinary tokens; special ones are never drawn.
+        options: the probabilities.
+        target_mask_prob: what ``options.target_mask_prob`` means when it is not set.
+
+    Raises:
+        UserError: a probability outside [0, 1], or keep and random ones that exceed 1 together.
+    """
+
+    def __init__(
+        self, dictionary: PretrainedDictionary, options: CorruptionOptions, *, target_mask_prob: float
+    ) -> None:
+        given = options.target_mask_prob
+        self.target_mask_prob = target_mask_prob if given is None else given
+        self.source_mask_prob = options.source_mask_prob
+        self.keep, self.random = options.mask_keep_prob, options.mask_random_prob
+        self.mask, self.ordinary = dictionary.mask(), dictionary.ordinary_ids()
+        for flag, value in (
+            ("--target-mask-prob", self.target_mask_prob),
+            ("--source-mask-prob", self.source_mask_prob),
+            ("--mask-keep-prob", self.keep),
+            ("--mask-random-prob", self.random),
+            ("--mask-keep-prob plus --mask-random-prob", self.keep + self.random),
+        ):
+            if not 0 <= value <= 1:
+                raise UserError(f"{flag} is {value}; expected a probability between 0 and 1")
+
+    def stand_ins(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
+        """A stand-in for every token [T]: itself, a random ordinary token, or the mask."""
+        draw = rng.random(len(tokens))
+        other = rng.choice(self.ordinary, size=len(tokens))
+        known = tokens.numpy()
+        drawn = np.where(draw < self.keep, known, np.where(draw < self.keep + self.random, other, self.mask))
+        return torch.from_numpy(drawn)
+
+    def target(self, tokens: Tensor, stand_ins: Tensor, rng: np.random.Generator) -> Tensor:
+        """Target tokens [T], each replaced by its stand-in with the target's probability."""
+        chosen = torch.from_numpy(rng.random(len(tokens)) < self.target_mask_prob)
+        return torch.where(chosen, stand_ins, tokens)
+
+    def source(self, tokens: Tensor, rng: np.random.Generator, *, frame: int) -> Tensor:
+        """Source tokens [S], corrupted with the source's probability; the first and the last ``frame`` - 1 stay."""
+        if not self.source_mask_prob:
+            return tokens
+        chosen = torch.from_numpy(rng.random(len(tokens)) < self.source_mask_prob)
+        chosen[0] = False
+        chosen[len(tokens) - frame + 1 :] = False
+        return torch.where(chosen, self.stand_ins(tokens, rng), tokens)

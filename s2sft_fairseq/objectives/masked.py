@@ -1,0 +1,34 @@
+"""Masked fine-tuning (000, section 2.2; 004, section 2.5): predict a share of the target that is masked in place."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..slots import IGNORE, Blocks, Convention, context_slots, source_slots
+from .objective import Objective, Segments, masked_convention, register_objective
+
+
+@register_objective("masked")
+class Masked(Objective):
+    """``int(p · m)`` target tokens, at least one, the end token among the candidates, give way to stand-ins."""
+
+    target_mask_prob = 0.5
+
+    @staticmethod
+    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return masked_convention(dictionary, segments)
+
+    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        count = max(1, int(self.corruption.target_mask_prob * len(target)))
+        chosen = torch.zeros(len(target), dtype=torch.bool)
+        chosen[torch.from_numpy(rng.permutation(len(target))[:count])] = True
+        token = torch.where(chosen, self.corruption.stand_ins(target, rng), target)
+        given = source_slots(source.unsqueeze(0), self.convention)
+        known = context_slots(
+            token.unsqueeze(0),
+            self.convention,
+            source_length=torch.tensor([[len(source)]]),
+            label=target.masked_fill(~chosen, IGNORE).unsqueeze(0),
+        )
+        return Blocks(given, known, given.columns(0, 0))

@@ -1,0 +1,91 @@
+"""What a fine-tuning method has to say, and the register of all methods."""
+
+from abc import ABC, abstractmethod
+from typing import Callable, ClassVar, Dict, NamedTuple, Type, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..slots import Blocks, Convention, lay_out
+from .corruption import Corruption, CorruptionOptions
+
+
+class Segments(NamedTuple):
+    """Token types of source and target."""
+
+    source: int
+    target: int
+
+
+class Objective(ABC):
+    """One fine-tuning method: how it predicts (its convention) and how it lays out training examples.
+
+    Args:
+        dictionary: the special tokens.
+        segments: token types.
+        options: noise.
+    """
+
+    target_mask_prob: ClassVar[float] = 0.0
+
+    def __init__(
+        self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions
+    ) -> None:
+        self.convention = self.convention_of(dictionary, segments)
+        self.corruption = Corruption(dictionary, options, target_mask_prob=self.target_mask_prob)
+
+    @staticmethod
+    @abstractmethod
+    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        """How the method lays out a pair when it predicts."""
+
+    @abstractmethod
+    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        """The slots of one training example: source [S], target [T] with its end, noise from ``rng``."""
+
+    def train(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        """As :meth:`train_blocks`, over a source that carries the source noise."""
+        frame = 1 + int(self.convention.source_end)
+        return self.train_blocks(self.corruption.source(source, rng, frame=frame), target, rng)
+
+    def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
+        """The noise-free slots of one example: every target token is predicted, by every method."""
+        return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.convention)
+
+    def train_slots(self, source: int, target: int) -> int:
+        """How many slots a training example of these lengths takes (ints, or arrays of them)."""
+        return source + target
+
+    def evaluate_slots(self, source: int, target: int) -> int:
+        """How many slots a noise-free example takes."""
+        queries = 0 if self.convention.query is None else target + int(self.convention.start is not None)
+        return source + target + queries
+
+
+Registered = TypeVar("Registered", bound=Type[Objective])
+OBJECTIVES: Dict[str, Type[Objective]] = {}
+
+
+def register_objective(name: str) -> Callable[[Registered], Registered]:
+    """Makes an objective a value of ``--finetune-method``."""
+
+    def register(objective: Registered) -> Registered:
+        assert name not in OBJECTIVES, f"two objectives are named {name}"
+        OBJECTIVES[name] = objective
+        return objective
+
+    return register
+
+
+def masked_convention(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+    """``[CLS] s [SEP]``, then queries that are masks (000, section 2.4: the mask gives way to its prediction)."""
+    return Convention(
+        pad=dictionary.pad(),
+        end=dictionary.eos(),
+        source_segment=segments.source,
+        target_segment=segments.target,
+        source_end=True,
+        start=None,
+        query=dictionary.mask(),
+    )

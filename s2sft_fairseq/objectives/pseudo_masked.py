@@ -1,0 +1,35 @@
+"""Pseudo-masked fine-tuning (000, section 2.3; 001, section 3.4): a mask beside each target token, at its position.
+
+The target is kept whole as context and every token of it is predicted, from slots that look like masks.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..slots import Blocks, Convention
+from .objective import Objective, Segments, masked_convention, register_objective
+
+
+@register_objective("pseudo_masked")
+class PseudoMasked(Objective):
+    """One stand-in a token is its pseudo mask; with the target's probability it replaces the known token too."""
+
+    target_mask_prob = 0.5
+
+    @staticmethod
+    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return masked_convention(dictionary, segments)
+
+    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        given, known, query = self.evaluate(source, target)
+        stand_ins = self.corruption.stand_ins(target, rng)
+        noised = self.corruption.target(target, stand_ins, rng)
+        return Blocks(
+            given,
+            known._replace(token=noised.unsqueeze(0)),
+            query._replace(token=stand_ins.unsqueeze(0)),
+        )
+
+    def train_slots(self, source: int, target: int) -> int:
+        return self.evaluate_slots(source, target)

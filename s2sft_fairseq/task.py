@@ -1,0 +1,281 @@
+"""The task ``s2s_ft``: vocabulary, data, model and search of seq2seq fine-tuning."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Type
+
+from fairseq.data import FairseqDataset, ListDataset, data_utils
+from fairseq.dataclass import ChoiceEnum
+from fairseq.tasks import FairseqTask, register_task
+from omegaconf import II
+from torch import Tensor
+
+from . import pretrained
+from .dataset import FramedText, PairDataset
+from .dictionary import PretrainedDictionary
+from .errors import UserError
+from .generator import S2SFTGenerator
+from .model import ModelOptions, S2SFTModel, adopt_pretrained_shape
+from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
+
+logger = logging.getLogger(__name__)
+
+YES_NO: Type = ChoiceEnum(["yes", "no"])
+PENALTIES: Type = ChoiceEnum(["fairseq", "gnmt"])
+
+
+@dataclass
+class TaskOptions(CorruptionOptions):
+    data: Optional[str] = field(default=None, metadata={"help": "directory that fairseq-preprocess wrote"})
+    source_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of source files", "argparse_alias": "-s"}
+    )
+    target_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of target files", "argparse_alias": "-t"}
+    )
+    truncate_source: YES_NO = field(
+        default="yes",
+        metadata={
+            "help": "cut sources to --max-source-positions, the end token kept (default: yes; no: such pairs are "
+            "too long for fairseq, which stops or skips them)",
+            "argparse_const": "yes",
+        },
+    )
+    truncate_target: YES_NO = field(
+        default="yes",
+        metadata={"help": "the same for targets and --max-target-positions", "argparse_const": "yes"},
+    )
+    left_pad_source: str = field(
+        default="False", metadata={"help": "only False: slots are padded on the right, block by block"}
+    )
+    length_penalty_type: PENALTIES = field(
+        default="fairseq",
+        metadata={"help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"},
+    )
+    dataset_impl: Optional[str] = II("dataset.dataset_impl")
+    train_subset: str = II("dataset.train_subset")
+    required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
+    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
+    seed: int = II("common.seed")
+    reuse_dataloader: bool = field(
+        default=False, metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"}
+    )
+
+
+@register_task("s2s_ft", dataclass=TaskOptions)
+class S2SFTTask(FairseqTask):
+    """Fine-tunes a pretrained encoder on sentence pairs, and generates.
+
+    The model is always built before data are loaded; what shapes both (method, lengths, segments) is the model's.
+
+    Args:
+        cfg: the options.
+        dictionary: the pretrained vocabulary, for source and target.
+    """
+
+    cfg: TaskOptions
+    objective: Objective
+    model_cfg: ModelOptions
+
+    def __init__(self, cfg: TaskOptions, dictionary: PretrainedDictionary) -> None:
+        super().__init__(cfg)
+        self.dictionary = dictionary
+
+    @classmethod
+    def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
+        """Loads the vocabulary beside the binarized data, and checks that both sides share it.
+
+        Raises:
+            UserError: no data directory, no vocabulary in it, two different ones, or --left-pad-source.
+        """
+        if str(cfg.left_pad_source).lower() not in ("false", "0", "no"):
+            raise UserError(
+                f"--left-pad-source {cfg.left_pad_source}: this task packs slots padded on the right; leave it out"
+            )
+        folder = data_folder(cfg.data)
+        if cfg.source_lang is None or cfg.target_lang is None:
+            cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(str(folder))
+        if cfg.source_lang is None or cfg.target_lang is None:
+            raise UserError(f"{folder} has no binarized pairs; expected the output of fairseq-preprocess")
+        source, target = (cls.load_dictionary(folder / f"dict.{lang}.txt") for lang in (cfg.source_lang, cfg.target_lang))
+        if source.fingerprint() != target.fingerprint():
+            raise UserError(
+                f"{folder}: source and target were binarized with different vocabularies; "
+                "run fairseq-preprocess with --srcdict VOCAB --joined-dictionary"
+            )
+        logger.info(f"vocabulary of {len(source):,} tokens, {source.fingerprint()}")
+        return cls(cfg, source)
+
+    @classmethod
+    def load_dictionary(cls, filename: Any) -> PretrainedDictionary:
+        """Reads a vocab.txt, or what fairseq-preprocess saved of it."""
+        return PretrainedDictionary.load(filename)
+
+    @classmethod
+    def build_dictionary(cls, filenames: Sequence[str], **kwargs: Any) -> PretrainedDictionary:
+        """A pretrained model brings its vocabulary, so none is built."""
+        raise UserError(
+            "fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR/vocab.txt --joined-dictionary"
+        )
+
+    def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
+        """Builds the model; a new one takes sizes and weights from ``--pretrained``, one from a checkpoint does not.
+
+        Raises:
+            UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
+        """
+        fresh = not from_checkpoint and bool(cfg.pretrained)
+        if fresh:
+            config = pretrained.read_config(Path(cfg.pretrained))
+            adopt_pretrained_shape(cfg, config)
+            self.check_vocabulary(Path(cfg.pretrained), config["vocab_size"])
+        self.check_fingerprint(cfg)
+        self.model_cfg = cfg
+        self.objective = OBJECTIVES[cfg.finetune_method](
+            self.dictionary, Segments(cfg.source_type_id, cfg.target_type_id), self.cfg
+        )
+        model = super().build_model(cfg, from_checkpoint)
+        if fresh:
+            model.load_pretrained(cfg.pretrained)
+        return model
+
+    def check_vocabulary(self, directory: Path, rows: int) -> None:
+        """Compares the vocabulary of the data with that of the pretrained model."""
+        if len(self.dictionary) != rows:
+            raise UserError(
+                f"the vocabulary has {len(self.dictionary):,} tokens but {directory} has {rows:,} rows; "
+                f"binarize the data with --srcdict {directory}/vocab.txt --joined-dictionary"
+            )
+        published = directory / "vocab.txt"
+        if published.is_file() and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint():
+            raise UserError(
+                f"the data were binarized with another vocabulary than {published}; "
+                f"binarize them with --srcdict {published} --joined-dictionary"
+            )
+
+    def check_fingerprint(self, cfg: ModelOptions) -> None:
+        """Notes the vocabulary in a new model, and compares it with that of a trained one."""
+        found = self.dictionary.fingerprint()
+        if cfg.vocabulary not in (None, found):
+            raise UserError(
+                f"the data were binarized with vocabulary {found} but the model was trained with {cfg.vocabulary}; "
+                "binarize them with the dict.*.txt of the training data"
+            )
+        cfg.vocabulary = found
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """Loads a split; only training data get noise.
+
+        Raises:
+            UserError: the split is missing, or source and target differ in their number of lines.
+        """
+        folder = data_folder(self.cfg.data, epoch)
+        pair = f"{self.cfg.source_lang}-{self.cfg.target_lang}"
+        source = self.load_lines(folder / f"{split}.{pair}.{self.cfg.source_lang}")
+        target = self.load_lines(folder / f"{split}.{pair}.{self.cfg.target_lang}")
+        if source is None or (target is None and split == self.cfg.train_subset):
+            raise UserError(f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess")
+        if target is not None and len(source) != len(target):
+            raise UserError(
+                f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
+                "expected one line each a pair: mend the text files and binarize them again"
+            )
+        self.datasets[split] = self.pairs(source, target, training=split == self.cfg.train_subset)
+
+    def load_lines(self, path: Path) -> Optional[FairseqDataset]:
+        """Binarized lines, or None when there are none."""
+        return data_utils.load_indexed_dataset(str(path), self.dictionary, self.cfg.dataset_impl)
+
+    def pairs(
+        self, source: FairseqDataset, target: Optional[FairseqDataset], *, training: bool, **options: Any
+    ) -> PairDataset:
+        """Frames and cuts both sides as the fine-tuning method wants them."""
+        pad, unk, eos = self.dictionary.pad(), self.dictionary.unk(), self.dictionary.eos()
+        cfg, source_end = self.model_cfg, self.objective.convention.source_end
+        source = FramedText(
+            source,
+            pad=pad,
+            unk=unk,
+            bos=self.dictionary.bos(),
+            eos=eos if source_end else None,
+            max_length=cfg.max_source_positions if self.cfg.truncate_source == "yes" else None,
+        )
+        if target is not None:
+            cut = cfg.max_target_positions if self.cfg.truncate_target == "yes" else None
+            target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=cut)
+        for side, lines in (("source", source), ("target", target)):
+            if lines is not None and lines.cut():
+                logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
+        return PairDataset(
+            source,
+            target,
+            objective=self.objective,
+            seed=self.cfg.seed if training else None,
+            src_dict=self.dictionary,
+            tgt_dict=self.dictionary,
+            num_buckets=self.cfg.num_batch_buckets,
+            pad_to_multiple=self.cfg.required_seq_len_multiple,
+            **options,
+        )
+
+    def build_dataset_for_inference(
+        self, src_tokens: List[Tensor], src_lengths: List[int], constraints: Optional[Tensor] = None, **kwargs: Any
+    ) -> PairDataset:
+        """Frames and cuts raw sources (each with its end token) as in training."""
+        source = ListDataset(src_tokens, src_lengths)
+        return self.pairs(source, None, training=False, constraints=constraints)
+
+    def build_generator(
+        self,
+        models: List[S2SFTModel],
+        args: Any,
+        seq_gen_cls: Optional[Type] = None,
+        extra_gen_cls_kwargs: Optional[Dict[str, Any]] = None,
+        prefix_allowed_tokens_fn: Any = None,
+    ) -> Any:
+        """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
+        extra = dict(extra_gen_cls_kwargs or {})
+        if seq_gen_cls is None and not getattr(args, "score_reference", False):
+            seq_gen_cls = S2SFTGenerator
+            extra["length_penalty_type"] = str(self.cfg.length_penalty_type)
+        return super().build_generator(models, args, seq_gen_cls, extra, prefix_allowed_tokens_fn)
+
+    def filter_indices_by_size(
+        self, indices: Any, dataset: FairseqDataset, max_positions: Any = None, ignore_invalid_inputs: bool = False
+    ) -> Any:
+        """As fairseq's, but what is too long ends in one line that says what to do."""
+        kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
+        if len(ignored) and not ignore_invalid_inputs:
+            raise UserError(
+                f"{len(ignored):,} pairs are longer than {max_positions}, the first is number {ignored[0]}; let "
+                "--truncate-source and --truncate-target cut them, or add --skip-invalid-size-inputs-valid-test"
+            )
+        if len(ignored):
+            logger.warning(f"{len(ignored):,} pairs are longer than {max_positions} and are skipped")
+        return kept
+
+    def max_positions(self) -> Any:
+        """Longest source and target, special tokens included."""
+        return self.model_cfg.max_source_positions, self.model_cfg.max_target_positions
+
+    @property
+    def source_dictionary(self) -> PretrainedDictionary:
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> PretrainedDictionary:
+        return self.dictionary
+
+
+def data_folder(data: Optional[str], epoch: int = 1) -> Path:
+    """The data directory of an epoch (several, separated by colons, take turns).
+
+    Raises:
+        UserError: none was given, or it does not exist.
+    """
+    folders = (data or "").split(":")
+    folder = Path(folders[(epoch - 1) % len(folders)])
+    if not data or not folder.is_dir():
+        raise UserError(f"no data directory {str(folder)!r}; expected the --destdir of fairseq-preprocess")
+    return folder
