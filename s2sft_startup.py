@@ -6,9 +6,9 @@ issue #5012). Python 3.10 and older took such a default and shared it between in
 that back for the dataclasses of ``fairseq`` and ``hydra``, and for no others.
 
 It must have run before ``import fairseq`` in every process, spawned workers and ``fairseq-train`` included.
-So the one line of ``s2sft_startup.pth`` in site-packages imports it whenever Python starts, and all that it then
-does is to put a finder in front of ``sys.meta_path``; the first import of fairseq does the work and takes the
-finder away again. It stands outside the plugin's package, since fairseq refuses a ``--user-dir`` whose
+So the one line of ``s2sft_startup.pth`` in site-packages imports it whenever Python starts, and all that it
+then does is to put a finder in front of ``sys.meta_path``; the first import of fairseq does the work and
+takes the finder away. It stands outside the plugin's package, since fairseq refuses a ``--user-dir`` whose
 package is imported already.
 """
 

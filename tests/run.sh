@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them: format, lint, types, pytest.
+#
+#   bash tests/run.sh            everything
+#   bash tests/run.sh --fast     without the tests that run whole commands or train a model
+#   bash tests/run.sh -k beam    further arguments go to pytest
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case ${1:-} in
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' tests/run.sh; exit 0 ;;
+    --fast) set -- -m "not slow" "${@:2}" ;;
+esac
+
+bash install.sh --extras test
+. "${S2SFT_VENV:-.venv}/bin/activate"
+export OMP_NUM_THREADS=1 # two threads on two busy cores wait for each other more than they compute
+
+find . -path './.*' -prune -o -name '*.sh' -print | while read -r script; do bash -n "$script"; done
+ruff format --check .
+ruff check .
+mypy
+python -m pytest -n 2 "$@"
+echo "all passed in $SECONDS s"
