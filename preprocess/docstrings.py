@@ -107,7 +107,7 @@ def _plain(lines: list[str]) -> str:
 
 
 def _without_code(lines: list[str]) -> list[str]:
-    """Returns the lines that are not doctests, fenced or literal blocks, formulas and other directives.
+    """Returns the lines, those of doctests, fenced or literal blocks, formulas and other directives blank.
 
     What a note, a warning and the like say is kept.
     """
@@ -117,16 +117,14 @@ def _without_code(lines: list[str]) -> list[str]:
     for raw in lines:
         line = ADMONITION.sub("", raw)
         indent = len(raw) - len(raw.lstrip())
-        if FENCE.match(line):
-            fenced = not fenced
-            continue
+        fence = FENCE.match(line)
+        fenced ^= bool(fence)
         doctest = bool(raw.strip()) and (doctest or line.lstrip().startswith(">>>"))
         if block is not None and raw.strip() and indent <= block:
             block = None
-        if fenced or doctest or block is not None:
-            continue
-        if DIRECTIVE.match(line) or line.rstrip().endswith("::"):
+        code = fence or fenced or doctest or block is not None
+        directive = DIRECTIVE.match(line)
+        if not code and (directive or line.rstrip().endswith("::")):
             block = indent
-        if not DIRECTIVE.match(line):
-            kept.append(re.sub(r"::\s*$", ":", line))
+        kept.append("" if code or directive else re.sub(r"::\s*$", ":", line))
     return kept

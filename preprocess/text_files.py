@@ -51,5 +51,5 @@ def write_files(files: Mapping[Path, Iterable[str]]) -> None:
     except OSError as error:
         sys.exit(f"{error.filename}: cannot be written: {error.strerror}")
     finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+        for path in filter(Path.exists, temporary.values()):
+            path.unlink()
