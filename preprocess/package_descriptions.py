@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from apt_lists import Record, fetched_lists, read_records
 from pairs import Pair, count_words, write_pairs
@@ -44,9 +45,17 @@ def read_origins(lists: Path) -> dict[str, Origin]:
     return origins
 
 
+def translations(lists: Path) -> dict[str, list[Path]]:
+    """Returns the files of descriptions of a folder by language; apt writes the `_` of zh_CN as %5f."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(lists.glob("*_i18n_Translation-*")):
+        found.setdefault(unquote(path.name).rpartition("Translation-")[2], []).append(path)
+    return found
+
+
 def read_descriptions(lists: Path, language: str) -> Iterator[tuple[str, str, str]]:
     """Yields name, synopsis and body of each description in the lists of a folder."""
-    for path in sorted(lists.glob(f"*_i18n_Translation-{language}")):
+    for path in translations(lists).get(language, []):
         records: Iterable[Record] = read_records(path)
         for record in tqdm(records, desc=f"reading {language}", unit=" packages", disable=None):
             text = record.get(f"description-{language.lower()}", "")
@@ -86,14 +95,10 @@ def read_pairs(lists: Path, language: str) -> Iterator[Pair]:
 
 def make_pairs(lists: Path, language: str, *, to: Path) -> None:
     """Reads the lists of a folder and writes the pairs; without any the program ends with one line."""
-    if not any(lists.glob(f"*_i18n_Translation-{language}")):
-        found = sorted(
-            {path.name.rpartition("Translation-")[2] for path in lists.glob("*_i18n_Translation-*")}
-        )
+    found = translations(lists)
+    if language not in found:
         there = f"those there are in: {', '.join(found)}" if found else "there are none in any language"
-        sys.exit(
-            f"{lists}: no package descriptions in {language} (files *_i18n_Translation-{language}); {there}"
-        )
+        sys.exit(f"{lists}: no package descriptions in {language}; {there}")
     write_pairs(read_pairs(lists, language), to)
 
 

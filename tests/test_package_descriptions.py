@@ -33,7 +33,7 @@ def translation(*entries: "tuple[str, str, str]", language: str = "en") -> str:
 def write_lists(folder: Path, packages: str, descriptions: str, language: str = "en") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "mirror_dists_main_binary-amd64_Packages").write_text(packages)
-    (folder / f"mirror_dists_main_i18n_Translation-{language}").write_text(descriptions)
+    (folder / f"mirror_dists_main_i18n_Translation-{language.replace('_', '%5f')}").write_text(descriptions)
     return folder
 
 
