@@ -1,0 +1,125 @@
+"""What the unit tests are made of: a small vocabulary, framed random pairs, random models."""
+
+from typing import Any, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from s2sft_fairseq.dictionary import PretrainedDictionary
+from s2sft_fairseq.model import ModelOptions, S2SFTModel, transformer_shape
+from s2sft_fairseq.objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
+from s2sft_fairseq.slots import Convention
+from s2sft_fairseq.transformer import Transformer
+
+METHODS = sorted(OBJECTIVES)
+SEGMENTS = Segments(source=0, target=1)
+
+
+def vocabulary(words: int = 40) -> PretrainedDictionary:
+    """Words ``w0 … wN`` after the special tokens, of which none has BERT's row: a fixed id would show."""
+    special = ["[unused0]", "[UNK]", "[PAD]", "[SEP]", "[unused1]", "[MASK]", "[CLS]"]
+    return PretrainedDictionary([*special, *(f"w{i}" for i in range(words))])
+
+
+VOCABULARY = vocabulary()
+PAD, UNK, CLS, SEP, MASK = (
+    VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+)
+
+INFILLING = Convention(
+    pad=PAD, end=SEP, source_segment=0, target_segment=1, source_end=True, start=CLS, query=MASK
+)
+"""A target that opens with a token of its own and has query slots (003): both parts of a convention."""
+
+
+def objective(method: str, **options: Any) -> Objective:
+    """A fine-tuning method over the small vocabulary; the options are those of the noise."""
+    return OBJECTIVES[method](VOCABULARY, SEGMENTS, CorruptionOptions(**options))
+
+
+CONVENTIONS = {**{method: objective(method).convention for method in METHODS}, "infilling": INFILLING}
+
+
+def ids(text: str) -> Tensor:
+    """The rows of the tokens of a text, [T]."""
+    return torch.tensor([VOCABULARY.index(token) for token in text.split()])
+
+
+def text(tokens: Tensor) -> str:
+    """The tokens of rows [T], IGNORE as a dash."""
+    return " ".join("-" if token < 0 else VOCABULARY[token] for token in tokens.tolist())
+
+
+class Pair(NamedTuple):
+    """A framed source [S] and target [T]."""
+
+    source: Tensor
+    target: Tensor
+
+
+def random_words(rng: np.random.Generator, length: int) -> Tensor:
+    """Ordinary tokens, [length]."""
+    return torch.from_numpy(rng.choice(VOCABULARY.ordinary_ids(), size=length))
+
+
+def framed(words: Tensor, *, start: Sequence[int] = (), end: Sequence[int] = ()) -> Tensor:
+    """Words between special tokens."""
+    return torch.cat([torch.tensor(start, dtype=torch.int64), words, torch.tensor(end, dtype=torch.int64)])
+
+
+def random_pairs(convention: Convention, *, count: int, seed: int, longest: int = 6) -> List[Pair]:
+    """Pairs of different lengths, an empty source or target among the possible ones."""
+    rng = np.random.default_rng(seed)
+    source_end = [SEP] if convention.source_end else []
+    return [
+        Pair(
+            framed(random_words(rng, rng.integers(longest + 1)), start=[CLS], end=source_end),
+            framed(random_words(rng, rng.integers(longest + 1)), end=[SEP]),
+        )
+        for _ in range(count)
+    ]
+
+
+def padded(pairs: Sequence[Pair]) -> Tuple[Tensor, Tensor]:
+    """Sources [B, S] and targets [B, T], each padded on its right."""
+    sources, targets = zip(*pairs)
+    return tuple(pad_sequence(side, batch_first=True, padding_value=PAD) for side in (sources, targets))
+
+
+def shifted(target: Tensor) -> Tensor:
+    """fairseq's ``prev_output_tokens`` [B, T] of a target [B, T]: the end token moves to the front."""
+    previous = target.masked_fill(target.eq(SEP), PAD).roll(1, dims=1)
+    previous[:, 0] = SEP
+    return previous
+
+
+def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
+    """Draws all weights, biases and LayerNorms too, far enough apart for every connection to show."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * spread
+            is_scale = "norm" in name.lower() and name.endswith("weight")
+            parameter.copy_(noise + 1 if is_scale else noise)
+
+
+def random_model(
+    method: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, words: int = 40, **options: Any
+) -> S2SFTModel:
+    """A model of random weights for the small vocabulary (or one of other size), ready to predict."""
+    dictionary = vocabulary(words)
+    sizes = {
+        "encoder_layers": 2,
+        "encoder_embed_dim": 16,
+        "encoder_ffn_embed_dim": 24,
+        "encoder_attention_heads": 2,
+        "max_source_positions": 40,
+        "max_target_positions": 60,
+    }
+    cfg = ModelOptions(finetune_method=method, **{**sizes, **options})
+    transformer = Transformer(transformer_shape(cfg, len(dictionary)))
+    model = S2SFTModel(cfg, transformer, OBJECTIVES[method].convention_of(dictionary, SEGMENTS))
+    randomize(model, seed=seed)
+    return model.to(dtype).eval()

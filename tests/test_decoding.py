@@ -1,0 +1,148 @@
+"""Decoding step by step over its caches gives what one pass over the whole target gives."""
+
+from typing import Any, Dict, List, Tuple
+
+import pytest
+import torch
+from builders import METHODS, SEP, padded, random_model, random_pairs
+from torch import Tensor
+
+from s2sft_fairseq.attention import SourceCache, TargetCache
+from s2sft_fairseq.model import S2SFTModel, TargetFace
+
+STEPS = 7
+BEAM = 3
+
+
+class Search:
+    """The rows of a beam search that chooses at random, moved about through the calls that fairseq makes."""
+
+    def __init__(self, model: S2SFTModel, *, sentences: int, seed: int) -> None:
+        self.model, self.generator = model, torch.Generator().manual_seed(seed)
+        self.source, _ = padded(random_pairs(model.convention, count=sentences, seed=seed))
+        encoded = model.encoder.forward_torchscript({"src_tokens": self.source, "prev_output_tokens": None})
+        self.sentence = torch.arange(sentences).repeat_interleave(BEAM)  # of each row
+        self.encoded: SourceCache = model.encoder.reorder_encoder_out(encoded, self.sentence)
+        self.tokens = torch.full((sentences * BEAM, 1), SEP)
+        self.state: Dict[str, Any] = {}
+
+    def step(self) -> Tensor:
+        """Log-probabilities [R, V] of the next token."""
+        logits, _ = self.model.decoder(self.tokens, encoder_out=self.encoded, incremental_state=self.state)
+        assert logits.size(1) == 1
+        return logits[:, -1].log_softmax(dim=-1)
+
+    def teacher_forced(self) -> Tensor:
+        """The same in one pass, without a cache."""
+        logits, _ = self.model(self.source[self.sentence], None, self.tokens)
+        return logits[:, -1].log_softmax(dim=-1)
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keeps these rows, in this order."""
+        self.model.decoder.reorder_incremental_state_scripting(self.state, rows)
+        self.encoded = self.model.encoder.reorder_encoder_out(self.encoded, rows)
+        self.tokens, self.sentence = self.tokens[rows], self.sentence[rows]
+
+    def choose_beams(self, finished: Tuple[int, ...] = ()) -> None:
+        """Each sentence goes on with some of its rows, repetitions included; finished sentences leave."""
+        left = torch.arange(len(self.tokens) // BEAM)
+        left = left[~torch.isin(left, torch.tensor(finished, dtype=torch.int64))]
+        drawn = torch.randint(BEAM, (len(left), BEAM), generator=self.generator)
+        self.reorder((left.unsqueeze(1) * BEAM + drawn).flatten())
+
+    def append(self) -> None:
+        """A token to each row."""
+        words = torch.randint(7, 40, (len(self.tokens), 1), generator=self.generator)
+        self.tokens = torch.cat([self.tokens, words], dim=1)
+
+    def target_cache(self) -> TargetCache:
+        return self.state[TargetFace.CACHE]
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.no_grad():
+        yield
+
+
+LEAVING = [
+    pytest.param([()] * STEPS, id="all stay"),
+    pytest.param([(), (1,), (), (0, 2), (), (), ()], id="some leave"),
+    pytest.param([(3,), (0,), (0,), (), (), (), ()], id="from both ends"),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("leaving", LEAVING)
+def test_cached_steps_equal_teacher_forcing(method: str, seed: int, leaving: List[Tuple[int, ...]]) -> None:
+    """Ragged sources, reordered beams, sentences that leave the batch."""
+    search = Search(random_model(method, seed=seed), sentences=4, seed=seed)
+    for finished in leaving:
+        torch.testing.assert_close(search.step(), search.teacher_forced(), atol=1e-5, rtol=0)
+        search.choose_beams(finished)
+        search.append()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_without_a_cache(method: str) -> None:
+    """Tools that pass no incremental state get the same."""
+    search = Search(random_model(method), sentences=3, seed=0)
+    for _ in range(4):
+        cached = search.step()
+        logits, _ = search.model.decoder(search.tokens, encoder_out=search.encoded)
+        torch.testing.assert_close(logits[:, -1].log_softmax(dim=-1), cached, atol=1e-5, rtol=0)
+        search.append()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_batch_of_one_equals_batch_of_many(method: str) -> None:
+    """Padding of other sentences' sources changes nothing."""
+    search = Search(random_model(method), sentences=5, seed=1)
+    together = search.step().view(5, BEAM, -1)
+    lengths = search.encoded.slots.group.eq(0).sum(1)
+    assert len(lengths.unique()) > 1
+    for number, length in enumerate(lengths.tolist()):
+        alone = search.model.encoder(search.source[number : number + 1, :length])
+        logits, _ = search.model.decoder(torch.tensor([[SEP]]), encoder_out=alone)
+        torch.testing.assert_close(logits[0].log_softmax(dim=-1), together[number, :1], atol=1e-5, rtol=0)
+
+
+def storage(cache: SourceCache) -> List[int]:
+    """Where the keys and values of every layer lie."""
+    return [tensor.data_ptr() for layer in cache.layers for tensor in layer]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sources_are_kept_once_a_sentence(method: str) -> None:
+    """Widening and reordering beams moves nothing; a sentence that leaves takes its rows along."""
+    model = random_model(method)
+    search = Search(model, sentences=4, seed=0)
+    where = storage(search.encoded)
+    for _ in range(3):
+        search.step()
+        search.choose_beams()
+        search.append()
+        assert storage(search.encoded) == where
+    kept = [layer.key.clone() for layer in search.encoded.layers]
+    search.choose_beams(finished=(1,))
+    assert len(kept) == model.cfg.encoder_layers
+    for layer, before in zip(search.encoded.layers, kept):
+        assert layer.key.equal(before[[0, 2, 3]])
+    assert search.encoded.slots.token.equal(search.source[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_queries_do_not_enter_the_cache(method: str) -> None:
+    """It holds the known target, and the start token if the method has one."""
+    search = Search(random_model(method), sentences=2, seed=0)
+    convention = search.model.convention
+    for step in range(4):
+        search.step()
+        cache = search.target_cache()
+        known = step + int(convention.start is not None)
+        assert len(cache) == known
+        assert [layer.key.size(2) for layer in cache.layers] == [known] * search.model.cfg.encoder_layers
+        assert [layer.value.size(2) for layer in cache.layers] == [known] * search.model.cfg.encoder_layers
+        assert all(part.group.eq(0).all() for part in cache.slots)
+        search.append()
