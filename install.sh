@@ -26,10 +26,13 @@ export PIP_BUILD_CONSTRAINT=$PIP_CONSTRAINT PIP_DISABLE_PIP_VERSION_CHECK=1
 extras=
 while [ $# -gt 0 ]; do
     case $1 in
-        --extras) extras=${2:?"a list is wanted, such as --extras test,eval"}; shift 2 ;;
+        --extras) extras=${2:-}; shift 2 || { echo "install.sh: --extras wants a list, such as test,eval" >&2; exit 2; } ;;
         -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' install.sh; exit 0 ;;
         *) echo "install.sh: unknown argument $1 (bash install.sh --help)" >&2; exit 2 ;;
     esac
+done
+for extra in ${extras//,/ }; do
+    grep -qx "$extra =" setup.cfg || { echo "install.sh: no extra named $extra: test, eval and bench exist" >&2; exit 2; }
 done
 
 # ---- what this machine lacks ---------------------------------------------------------------------------------
@@ -103,7 +106,7 @@ run() {
     stop_heartbeat
 }
 
-pip() { "$venv/bin/python" -m pip install --progress-bar off "$@"; }
+pip=("$venv/bin/python" -m pip install --progress-bar off)
 
 if [ ! -d "$stamps" ]; then
     check_machine
@@ -117,16 +120,18 @@ sources=$(find s2sft_fairseq s2sft_startup.* setup.py -type f -not -name '*.pyc'
 is_done fairseq $fairseq_version && is_done requirements "$requirements" && is_done plugin "$sources" && exit
 
 : >"$log"
+# What an interrupted pip left unfinished has no RECORD, and yet pip would take it for installed.
+find "$venv"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' ! -exec test -e {}/RECORD \; -exec rm -rf {} +
 rm -rf build/lib # setuptools would pack modules that were deleted since
 if ! is_done fairseq $fairseq_version; then
     # Alone: its pins of omegaconf and hydra cannot be resolved; setup.cfg declares what works instead.
-    run "building and installing fairseq $fairseq_version" pip --no-deps "fairseq==$fairseq_version"
+    run "building and installing fairseq $fairseq_version" "${pip[@]}" --no-deps "fairseq==$fairseq_version"
     mark_done fairseq $fairseq_version
 fi
 if is_done requirements "$requirements"; then
-    run "installing the changed plugin" pip --no-deps .
+    run "installing the changed plugin" "${pip[@]}" --no-deps .
 else
-    run "installing torch, the other requirements and the plugin" pip ".${extras:+[$extras]}"
+    run "installing torch, the other requirements and the plugin" "${pip[@]}" ".${extras:+[$extras]}"
     mark_done extras "$extras"
     mark_done requirements "$requirements"
 fi
