@@ -17,13 +17,10 @@ METHODS = sorted(OBJECTIVES)
 SEGMENTS = Segments(source=0, target=1)
 
 
-def vocabulary(words: int = 40) -> PretrainedDictionary:
-    """Words ``w0 … wN`` after the special tokens, of which none has BERT's row: a fixed id would show."""
-    special = ["[unused0]", "[UNK]", "[PAD]", "[SEP]", "[unused1]", "[MASK]", "[CLS]"]
-    return PretrainedDictionary([*special, *(f"w{i}" for i in range(words))])
+SPECIAL = ["[unused0]", "[UNK]", "[PAD]", "[SEP]", "[unused1]", "[MASK]", "[CLS]"]
+"""None of them has BERT's row, so that a fixed id would show."""
 
-
-VOCABULARY = vocabulary()
+VOCABULARY = PretrainedDictionary([*SPECIAL, *(f"w{i}" for i in range(40))])
 PAD, UNK, CLS, SEP, MASK = (
     VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 )
@@ -106,10 +103,9 @@ def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
 
 
 def random_model(
-    method: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, words: int = 40, **options: Any
+    method: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, spread: float = 0.2, **options: Any
 ) -> S2SFTModel:
-    """A model of random weights for the small vocabulary (or one of other size), ready to predict."""
-    dictionary = vocabulary(words)
+    """A model of random weights for the small vocabulary, ready to predict."""
     sizes = {
         "encoder_layers": 2,
         "encoder_embed_dim": 16,
@@ -119,7 +115,7 @@ def random_model(
         "max_target_positions": 60,
     }
     cfg = ModelOptions(finetune_method=method, **{**sizes, **options})
-    transformer = Transformer(transformer_shape(cfg, len(dictionary)))
-    model = S2SFTModel(cfg, transformer, OBJECTIVES[method].convention_of(dictionary, SEGMENTS))
-    randomize(model, seed=seed)
+    transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
+    model = S2SFTModel(cfg, transformer, OBJECTIVES[method].convention_of(VOCABULARY, SEGMENTS))
+    randomize(model, seed=seed, spread=spread)
     return model.to(dtype).eval()
