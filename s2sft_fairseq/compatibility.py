@@ -3,8 +3,11 @@
 import argparse
 import collections
 import importlib.metadata
+import io
 import logging
+import sys
 import typing
+import warnings
 
 import torch
 
@@ -18,15 +21,19 @@ INSTALL = 'pip install --no-deps "fairseq==0.12.2"'
 
 
 def check_environment(name: str) -> None:
-    """Checks the package's own name and fairseq's version, and lets torch read fairseq's checkpoints.
+    """Checks the package's own name and fairseq's version, and mends what disturbs fairseq's commands.
 
     Raises:
         UserError: the package was imported under another name, or fairseq is missing or too old.
     """
     if name != NAME:
-        raise UserError(f"the plugin was imported as {name!r}; --user-dir must point to a folder named {NAME}")
+        raise UserError(
+            f"the plugin was imported as {name!r}; --user-dir must point to a folder named {NAME}"
+        )
     check_fairseq()
     allow_checkpoint_types()
+    quiet_warnings()
+    refuse_bad_input()
 
 
 def check_fairseq() -> None:
@@ -38,7 +45,9 @@ def check_fairseq() -> None:
             raise
         raise UserError(f"fairseq is not installed; expected 0.12.2: {INSTALL}") from None
     except ValueError as error:
-        raise UserError(f"fairseq cannot be imported on this Python ({error}); install the plugin: pip install .") from None
+        raise UserError(
+            f"fairseq cannot be imported on this Python ({error}); install the plugin: pip install ."
+        ) from None
     version = str(getattr(fairseq, "__version__", "0"))
     if version_tuple(version) < OLDEST:
         raise UserError(f"fairseq {version} is too old; expected 0.12.2: {INSTALL}")
@@ -91,3 +100,19 @@ def allow_checkpoint_types() -> None:
             _TensorPlaceholder,
         ]
     )
+
+
+def quiet_warnings() -> None:
+    """Silences what a user can do nothing about: fairseq's old calls of Hydra and torch, a data loader on a CPU."""
+    for start in (
+        r"(?s).*\bhydra\b",
+        "'pin_memory' argument is set",
+        r"`torch\.cuda\.amp\.\w+\(args\.\.\.\)` is deprecated",
+    ):
+        warnings.filterwarnings("ignore", message=start)
+
+
+def refuse_bad_input() -> None:
+    """Lets standard input be read as strictly as a file; in the C locale Python lets bytes pass that are no UTF-8."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")

@@ -5,18 +5,23 @@ from typing import Any, Dict, List, Tuple
 
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion, register_criterion
-from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion, label_smoothed_nll_loss
+from fairseq.criterions.label_smoothed_cross_entropy import (
+    LabelSmoothedCrossEntropyCriterion,
+    label_smoothed_nll_loss,
+)
 from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
+from .errors import check_probability
 from .slots import IGNORE
 
 
 @dataclass
 class LabelSmoothedOptions(FairseqDataclass):
     label_smoothing: float = field(
-        default=0.1, metadata={"help": "share ε of the probability that goes to the other tokens (paper 000: 0.1)"}
+        default=0.1,
+        metadata={"help": "share ε of the probability that goes to the other tokens (paper 000: 0.1)"},
     )
 
 
@@ -30,9 +35,12 @@ class SlotCriterion(FairseqCriterion):
 
     def __init__(self, task: FairseqTask, label_smoothing: float) -> None:
         super().__init__(task)
+        check_probability("--label-smoothing", label_smoothing)
         self.epsilon = label_smoothing
 
-    def forward(self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Tensor, int, Dict]:
+    def forward(
+        self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[Tensor, int, Dict]:
         """Returns the loss (a sum), the number N of labelled slots, and what is logged."""
         logits, _ = model(**sample["packed"])  # [N, V]
         label = sample["packed"]["slots"]["label"]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import pretrained
 from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
-from .errors import UserError
+from .errors import UserError, check_probability
 from .objectives import OBJECTIVES
 from .slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
 from .transformer import Transformer, TransformerShape
@@ -43,22 +43,28 @@ class ModelOptions(FairseqDataclass):
     )
     encoder_layers: int = field(default=12, metadata={"help": "layers"})
     encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
-    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward part"})
+    encoder_ffn_embed_dim: int = field(
+        default=3072, metadata={"help": "hidden size of the feed-forward part"}
+    )
     encoder_attention_heads: int = field(default=12, metadata={"help": "attention heads"})
-    dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
+    dropout: float = field(
+        default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"}
+    )
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
     layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
     type_vocab_size: int = field(default=2, metadata={"help": "rows of the segment table; 0: no such table"})
     source_type_id: int = field(default=0, metadata={"help": "segment of source tokens"})
     target_type_id: int = field(default=1, metadata={"help": "segment of target tokens"})
     max_source_positions: int = field(
-        default=448, metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"}
+        default=448,
+        metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"},
     )
     max_target_positions: int = field(
         default=64, metadata={"help": "longest target, [SEP] included; longer ones lose their tail"}
     )
     vocabulary: Optional[str] = field(
-        default=None, metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"}
+        default=None,
+        metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"},
     )
 
 
@@ -72,12 +78,30 @@ def adopt_pretrained_shape(cfg: ModelOptions, config: Dict[str, Any]) -> None:
     cfg.type_vocab_size = config.get("type_vocab_size", 2)
 
 
-def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
-    """The Transformer that the options describe; its position table takes the longest pair."""
+def check_options(cfg: ModelOptions) -> None:
+    """Raises UserError for values that no model can have."""
+    check_probability("--dropout", cfg.dropout)
+    check_probability("--attention-dropout", cfg.attention_dropout)
+    for flag, type_id in (("--source-type-id", cfg.source_type_id), ("--target-type-id", cfg.target_type_id)):
+        if cfg.type_vocab_size and not 0 <= type_id < cfg.type_vocab_size:
+            raise UserError(
+                f"{flag} is {type_id}; expected 0 to {cfg.type_vocab_size - 1}, the rows of the segment table"
+            )
+    for flag, length, special in (
+        ("--max-source-positions", cfg.max_source_positions, 2),
+        ("--max-target-positions", cfg.max_target_positions, 1),
+    ):
+        if length <= special:
+            raise UserError(f"{flag} is {length}; expected more than its {special} special tokens")
     if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
         raise UserError(
             f"the hidden size {cfg.encoder_embed_dim} is no multiple of {cfg.encoder_attention_heads} attention heads"
         )
+
+
+def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
+    """The Transformer that the options describe; its position table takes the longest pair."""
+    check_options(cfg)
     return TransformerShape(
         vocab_size=vocab_size,
         hidden_size=cfg.encoder_embed_dim,

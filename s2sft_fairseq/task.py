@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
+import torch
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import FairseqTask, register_task
@@ -51,15 +52,23 @@ class TaskOptions(CorruptionOptions):
     )
     length_penalty_type: PENALTIES = field(
         default="fairseq",
-        metadata={"help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"},
+        metadata={
+            "help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"
+        },
     )
     dataset_impl: Optional[str] = II("dataset.dataset_impl")
     train_subset: str = II("dataset.train_subset")
     required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
-    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
+    num_batch_buckets: int = field(
+        default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"}
+    )
     seed: int = II("common.seed")
+    fp16: bool = II("common.fp16")
+    cpu: bool = II("common.cpu")
+    restore_file: str = II("checkpoint.restore_file")
     reuse_dataloader: bool = field(
-        default=False, metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"}
+        default=False,
+        metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"},
     )
 
 
@@ -98,7 +107,9 @@ class S2SFTTask(FairseqTask):
             cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(str(folder))
         if cfg.source_lang is None or cfg.target_lang is None:
             raise UserError(f"{folder} has no binarized pairs; expected the output of fairseq-preprocess")
-        source, target = (cls.load_dictionary(folder / f"dict.{lang}.txt") for lang in (cfg.source_lang, cfg.target_lang))
+        source, target = (
+            cls.load_dictionary(folder / f"dict.{lang}.txt") for lang in (cfg.source_lang, cfg.target_lang)
+        )
         if source.fingerprint() != target.fingerprint():
             raise UserError(
                 f"{folder}: source and target were binarized with different vocabularies; "
@@ -125,6 +136,8 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
+        if not from_checkpoint:
+            self.check_training()
         fresh = not from_checkpoint and bool(cfg.pretrained)
         if fresh:
             config = pretrained.read_config(Path(cfg.pretrained))
@@ -140,6 +153,14 @@ class S2SFTTask(FairseqTask):
             model.load_pretrained(cfg.pretrained)
         return model
 
+    def check_training(self) -> None:
+        """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""
+        if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
+            raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
+        restore = self.cfg.restore_file
+        if restore != "checkpoint_last.pt" and not Path(restore).is_file():
+            raise UserError(f"--restore-file: no checkpoint {restore}; expected one, or no such flag")
+
     def check_vocabulary(self, directory: Path, rows: int) -> None:
         """Compares the vocabulary of the data with that of the pretrained model."""
         if len(self.dictionary) != rows:
@@ -148,7 +169,10 @@ class S2SFTTask(FairseqTask):
                 f"binarize the data with --srcdict {directory}/vocab.txt --joined-dictionary"
             )
         published = directory / "vocab.txt"
-        if published.is_file() and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint():
+        if (
+            published.is_file()
+            and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint()
+        ):
             raise UserError(
                 f"the data were binarized with another vocabulary than {published}; "
                 f"binarize them with --srcdict {published} --joined-dictionary"
@@ -175,7 +199,9 @@ class S2SFTTask(FairseqTask):
         source = self.load_lines(folder / f"{split}.{pair}.{self.cfg.source_lang}")
         target = self.load_lines(folder / f"{split}.{pair}.{self.cfg.target_lang}")
         if source is None or (target is None and split == self.cfg.train_subset):
-            raise UserError(f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess")
+            raise UserError(
+                f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess"
+            )
         if target is not None and len(source) != len(target):
             raise UserError(
                 f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
@@ -206,7 +232,9 @@ class S2SFTTask(FairseqTask):
             target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=cut)
         for side, lines in (("source", source), ("target", target)):
             if lines is not None and lines.cut():
-                logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
+                logger.info(
+                    f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)"
+                )
         return PairDataset(
             source,
             target,
@@ -220,7 +248,11 @@ class S2SFTTask(FairseqTask):
         )
 
     def build_dataset_for_inference(
-        self, src_tokens: List[Tensor], src_lengths: List[int], constraints: Optional[Tensor] = None, **kwargs: Any
+        self,
+        src_tokens: List[Tensor],
+        src_lengths: List[int],
+        constraints: Optional[Tensor] = None,
+        **kwargs: Any,
     ) -> PairDataset:
         """Frames and cuts raw sources (each with its end token) as in training."""
         source = ListDataset(src_tokens, src_lengths)
@@ -235,14 +267,31 @@ class S2SFTTask(FairseqTask):
         prefix_allowed_tokens_fn: Any = None,
     ) -> Any:
         """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
+        self.check_search(models, args)
         extra = dict(extra_gen_cls_kwargs or {})
         if seq_gen_cls is None and not getattr(args, "score_reference", False):
             seq_gen_cls = S2SFTGenerator
             extra["length_penalty_type"] = str(self.cfg.length_penalty_type)
         return super().build_generator(models, args, seq_gen_cls, extra, prefix_allowed_tokens_fn)
 
+    @staticmethod
+    def check_search(models: List[S2SFTModel], args: Any) -> None:
+        """Refuses an ensemble whose members lay out their slots differently, and what needs cross-attention."""
+        if len({model.convention for model in models}) > 1:
+            methods = ", ".join(str(model.cfg.finetune_method) for model in models)
+            raise UserError(
+                f"--path: an ensemble of different layouts (--finetune-method {methods}); "
+                "expected models that were fine-tuned with one method and the same --source-type-id, --target-type-id"
+            )
+        if getattr(args, "print_alignment", None):
+            raise UserError("--print-alignment: this model has no cross-attention to align by; leave it out")
+
     def filter_indices_by_size(
-        self, indices: Any, dataset: FairseqDataset, max_positions: Any = None, ignore_invalid_inputs: bool = False
+        self,
+        indices: Any,
+        dataset: FairseqDataset,
+        max_positions: Any = None,
+        ignore_invalid_inputs: bool = False,
     ) -> Any:
         """As fairseq's, but what is too long ends in one line that says what to do."""
         kept, ignored = dataset.filter_indices_by_size(indices, max_positions)

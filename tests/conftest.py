@@ -15,7 +15,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random pairs: 40 to train, 12 to validate, 100 to test, with empty and with long sources among the last."""
+    """Random pairs: 40 to train, 12 to validate, 100 to test, some test sources empty or long."""
     folder = tmp_path_factory.mktemp("texts")
     for split, count in (("train", 40), ("valid", 12)):
         write_pairs(folder, split, random_lines(count, seed=count), random_lines(count, seed=count + 1))

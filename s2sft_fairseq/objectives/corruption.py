@@ -9,7 +9,7 @@ from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
-from ..errors import UserError
+from ..errors import check_probability
 
 
 @dataclass
@@ -29,7 +29,8 @@ class CorruptionOptions(FairseqDataclass):
         default=0.1, metadata={"help": "probability that a token chosen for masking is kept as it is"}
     )
     mask_random_prob: float = field(
-        default=0.1, metadata={"help": "probability that a token chosen for masking becomes a random ordinary one"}
+        default=0.1,
+        metadata={"help": "probability that a token chosen for masking becomes a random ordinary one"},
     )
 
 
@@ -60,8 +61,7 @@ class Corruption:
             ("--mask-random-prob", self.random),
             ("--mask-keep-prob plus --mask-random-prob", self.keep + self.random),
         ):
-            if not 0 <= value <= 1:
-                raise UserError(f"{flag} is {value}; expected a probability between 0 and 1")
+            check_probability(flag, value)
 
     def stand_ins(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
         """A stand-in for every token [T]: itself, a random ordinary token, or the mask."""
