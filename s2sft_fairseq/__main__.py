@@ -1,0 +1,47 @@
+"""Lists the options that the plugin adds to fairseq's commands, whose own ``--help`` ends before it knows of them.
+
+python -m s2sft_fairseq
+"""
+
+import argparse
+from typing import Optional
+
+from fairseq.dataclass.utils import gen_parser_from_dataclass
+
+from .criterion import LabelSmoothedOptions
+from .model import ModelOptions
+from .task import TaskOptions
+from .wordpiece import WordPieceOptions
+
+SECTIONS = (
+    ("--task s2s_ft", TaskOptions),
+    ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
+    ("--criterion s2s_ft_label_smoothed", LabelSmoothedOptions),
+    ("--bpe s2s_ft_wordpiece", WordPieceOptions),
+)
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the default to every help text that does not tell it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        told = "(default:" in (action.help or "")
+        return action.help if told else super()._get_help_string(action)
+
+
+def parser() -> argparse.ArgumentParser:
+    """A parser of the plugin's options, one section for each registered part."""
+    listing = argparse.ArgumentParser(
+        prog="fairseq-train DATA --user-dir s2sft_fairseq",
+        usage="%(prog)s --task s2s_ft --arch s2s_ft --criterion s2s_ft_label_smoothed [options]",
+        formatter_class=HelpFormatter,
+        conflict_handler="resolve",
+        add_help=False,
+    )
+    for title, options in SECTIONS:
+        gen_parser_from_dataclass(listing.add_argument_group(title), options())
+    return listing
+
+
+if __name__ == "__main__":
+    parser().print_help()
