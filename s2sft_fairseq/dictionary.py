@@ -107,5 +107,5 @@ def parse(text: str) -> List[str]:
         lines.pop()
     lines = [line[:-1] if line.endswith("\r") else line for line in lines]
     parts: List[Tuple[str, str, str]] = [line.rpartition(" ") for line in lines]
-    counted = bool(parts) and all(token and count.isdigit() for token, _, count in parts)
+    counted = bool(parts) and all(space and count.isdigit() for _, space, count in parts)
     return [token for token, _, _ in parts] if counted else lines
