@@ -3,6 +3,8 @@
 from typing import Any, Dict, List
 
 import torch
+from fairseq.data import Dictionary
+from fairseq.search import LengthConstrainedBeamSearch
 from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor, nn
 
@@ -33,6 +35,23 @@ class NGramBlocker(nn.Module):
         return lprobs.masked_fill_(forbidden > 0, -torch.inf)
 
 
+class MatchSourceLength(LengthConstrainedBeamSearch):
+    """Hypotheses as long as their sources (``--match-source-len``), or as long as the model lets them be.
+
+    Args:
+        tgt_dict: tells the end token.
+        longest: the most words that a hypothesis can have.
+    """
+
+    def __init__(self, tgt_dict: Dictionary, longest: int) -> None:
+        super().__init__(tgt_dict, min_len_a=1, min_len_b=0, max_len_a=1, max_len_b=0)
+        self.longest = longest
+
+    def set_src_lengths(self, src_lengths: Tensor) -> None:
+        """Takes the lengths [B] of the sources, among whose words fairseq counts [CLS]."""
+        super().set_src_lengths((src_lengths - 1).clamp(max=self.longest))
+
+
 class S2SFTGenerator(SequenceGenerator):
     """fairseq's generator over the model's cached steps.
 
@@ -46,6 +65,8 @@ class S2SFTGenerator(SequenceGenerator):
         super().__init__(*args, **kwargs)
         if self.repeat_ngram_blocker is not None:
             self.repeat_ngram_blocker = NGramBlocker(self.repeat_ngram_blocker.no_repeat_ngram_size)
+        if isinstance(self.search, LengthConstrainedBeamSearch):
+            self.search = MatchSourceLength(self.tgt_dict, min(self.max_len_b, self.max_len - 1))
         self.gnmt = self.normalize_scores and length_penalty_type == "gnmt"
         if self.gnmt:
             self.normalize_scores = False

@@ -285,6 +285,8 @@ class S2SFTTask(FairseqTask):
             )
         if getattr(args, "print_alignment", None):
             raise UserError("--print-alignment: this model has no cross-attention to align by; leave it out")
+        if getattr(args, "print_step", False):
+            raise UserError("--print-step: this model is not iterative and counts no steps; leave it out")
 
     def filter_indices_by_size(
         self,

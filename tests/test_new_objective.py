@@ -1,0 +1,60 @@
+"""A fine-tuning method of one's own is one new file in ``objectives/``: it trains, generates and is offered."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import ROOT, best, generate_command, run, train_command
+
+pytestmark = pytest.mark.slow
+
+SPAN_MASKED = '''
+"""Span-masked fine-tuning: one span of the target is masked in place and predicted."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..dictionary import PretrainedDictionary
+from ..slots import IGNORE, Blocks, Convention
+from .objective import Objective, Segments, masked_convention, register_objective
+
+
+@register_objective("span_masked")
+class SpanMasked(Objective):
+    """The tokens from a random first to a random last one give way to masks; decoding is that of ``masked``."""
+
+    @staticmethod
+    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return masked_convention(dictionary, segments)
+
+    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
+        first, last = sorted(rng.integers(len(target), size=2))
+        order = torch.arange(len(target))
+        chosen = (order >= first) & (order <= last)
+        given, known, query = self.evaluate(source, target)
+        token = known.token.masked_fill(chosen, self.corruption.mask)
+        label = target.masked_fill(~chosen, IGNORE).unsqueeze(0)
+        return Blocks(given, known._replace(token=token, label=label), query.columns(0, 0))
+'''
+
+
+@pytest.fixture
+def extended(tmp_path: Path) -> Path:
+    """A copy of the package with one more file."""
+    package = Path(shutil.copytree(ROOT / "s2sft_fairseq", tmp_path / "elsewhere" / "s2sft_fairseq"))
+    (package / "objectives" / "span_masked.py").write_text(SPAN_MASKED.lstrip())
+    return package
+
+
+def test_one_file_is_a_fine_tuning_method(extended: Path, bert: Path, data: Path, tmp_path: Path) -> None:
+    place = dict(cwd=tmp_path)  # away from the repository: the copy must be what is imported
+    options = dict(user_dir=extended, finetune_method="span_masked", pretrained=bert, source_mask_prob="0.1")
+    trained = run(train_command(data, tmp_path / "save", **options), **place)
+    assert "'finetune_method': span_masked" in trained.out
+    generated = run(
+        generate_command(data, tmp_path / "save" / "checkpoint_last.pt", user_dir=extended), **place
+    )
+    assert len(best(generated.out)) == 100
+    offered = run(["python", "-m", "s2sft_fairseq"], cwd=extended.parent).out
+    assert "span_masked" in offered
