@@ -87,7 +87,7 @@ def test_labelled_slots_are_all_that_counts(method: str, training: bool) -> None
         alone = {name: field[row : row + 1] for name, field in slots.items()}
         logits = model(slots=alone, source_length=source_length)[0].detach()
         expected += float(cross_entropy(logits, alone["label"][alone["label"].ne(IGNORE)], reduction="sum"))
-    assert float(total) == pytest.approx(expected, rel=1e-5)
+    assert float(total.detach()) == pytest.approx(expected, rel=1e-5)
     assert logged["nsentences"] == 4
 
 
