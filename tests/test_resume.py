@@ -1,0 +1,90 @@
+"""A run that is killed and started again ends exactly where an uninterrupted one does."""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import List
+
+import pytest
+from commands import ROOT, environment, run, train_command, weights
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = dict(
+    dropout="0.2",
+    attention_dropout="0.1",
+    source_mask_prob="0.3",
+    finetune_method="pseudo_masked",
+    batch_size=4,
+)
+
+
+def assert_equal_weights(one: Path, other: Path) -> None:
+    """Compares the final weights of two runs, bit by bit."""
+    first, second = (weights(folder / "checkpoint_last.pt") for folder in (one, other))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert tensor.equal(second[name]), name
+
+
+def kill_when_it_appears(command: List[object], path: Path) -> None:
+    """Starts a command, and kills it as soon as a file is there."""
+    words = [str(word) for word in command]
+    with subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not path.exists():
+            assert process.poll() is None and time.monotonic() < deadline, (
+                "it ended before it could be killed"
+            )
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_killed_in_mid_epoch(bert: Path, data: Path, tmp_path: Path, workers: int) -> None:
+    options = dict(pretrained=bert, num_workers=workers, max_update=35, save_interval_updates=4, **OPTIONS)
+    run(train_command(data, tmp_path / "whole", **options))
+    broken = train_command(data, tmp_path / "broken", **options)
+    kill_when_it_appears(broken, tmp_path / "broken" / "checkpoint_2_16.pt")
+    assert not (tmp_path / "broken" / "checkpoint_4_35.pt").exists()
+    assert "Loaded checkpoint" in run(broken).out
+    assert_equal_weights(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_two_and_two_updates_are_four(bert: Path, data: Path, tmp_path: Path) -> None:
+    run(train_command(data, tmp_path / "whole", pretrained=bert, **OPTIONS, max_update=4))
+    for updates in (2, 4):
+        run(train_command(data, tmp_path / "halves", pretrained=bert, **OPTIONS, max_update=updates))
+    assert_equal_weights(tmp_path / "whole", tmp_path / "halves")
+
+
+def test_any_number_of_workers_gives_the_same(bert: Path, data: Path, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        options = dict(pretrained=bert, num_workers=workers, max_update=24, **OPTIONS)
+        run(train_command(data, tmp_path / str(workers), **options))
+    assert_equal_weights(tmp_path / "0", tmp_path / "2")
+
+
+def test_noise_changes_from_epoch_to_epoch(bert: Path, data: Path, tmp_path: Path) -> None:
+    """Nothing is learnt and nothing else is random, so the losses of two epochs differ by their noise alone."""
+    frozen = dict(
+        pretrained=bert, lr=0, dropout=0, attention_dropout=0, finetune_method="causal", batch_size=40
+    )
+    losses = {}
+    for noise in ("0.5", "0"):
+        options = dict(source_mask_prob=noise, num_workers=2, max_epoch=3, max_update=3)
+        out = run(train_command(data, tmp_path / noise, **frozen, **options)).out
+        losses[noise] = re.findall(r"\| train \|.*?\bloss ([\d.]+)", out)
+        assert len(losses[noise]) == 3
+    assert len(set(losses["0"])) == 1
+    assert len(set(losses["0.5"])) == 3
