@@ -61,6 +61,10 @@ class S2SFTGenerator(SequenceGenerator):
             ((5 + len) / 6) ** lenpen, as all five papers do; len counts the end token.
     """
 
+    repeat_ngram_blocker: Any
+    search: Any
+    normalize_scores: bool
+
     def __init__(self, *args: Any, length_penalty_type: str = "fairseq", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.repeat_ngram_blocker is not None:

@@ -176,7 +176,7 @@ class TestSearchFlags:
     """Each of fairseq's search flags, on a model that would do otherwise."""
 
     @pytest.fixture
-    def search(self, data: Path, imported: Dict[str, Path]):  # noqa: ANN201
+    def search(self, data: Path, imported: Dict[str, Path]):
         """Runs fairseq-generate with flags, and returns all hypotheses."""
 
         def generate(**options: object) -> Dict[int, list]:

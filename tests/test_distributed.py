@@ -38,7 +38,7 @@ def test_two_processes_train_save_and_resume(bert: Path, data: Path, tmp_path: P
 
 
 def test_two_processes_equal_one_with_twice_the_batch(bert: Path, data: Path, tmp_path: Path) -> None:
-    """Gradients are summed over both ranks: the same pairs of batches, accumulated by one process, give the same."""
+    """Gradients are summed over both ranks: one process that accumulates the batches ends there too."""
     options = dict(
         pretrained=bert, batch_size=4, dropout=0, attention_dropout=0, max_update=5, optimizer="sgd", lr="0.1"
     )

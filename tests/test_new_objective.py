@@ -1,4 +1,4 @@
-"""A fine-tuning method of one's own is one new file in ``objectives/``: it trains, generates and is offered."""
+"""A new fine-tuning method is one new file in ``objectives/``: it trains, generates and is offered."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ from .objective import Objective, Segments, masked_convention, register_objectiv
 
 @register_objective("span_masked")
 class SpanMasked(Objective):
-    """The tokens from a random first to a random last one give way to masks; decoding is that of ``masked``."""
+    """The tokens from a random first to a random last one are masked; decoding is that of ``masked``."""
 
     @staticmethod
     def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:

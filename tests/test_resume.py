@@ -76,7 +76,7 @@ def test_any_number_of_workers_gives_the_same(bert: Path, data: Path, tmp_path: 
 
 
 def test_noise_changes_from_epoch_to_epoch(bert: Path, data: Path, tmp_path: Path) -> None:
-    """Nothing is learnt and nothing else is random, so the losses of two epochs differ by their noise alone."""
+    """Nothing is learnt and nothing else is random, so losses of two epochs differ by their noise alone."""
     frozen = dict(
         pretrained=bert, lr=0, dropout=0, attention_dropout=0, finetune_method="causal", batch_size=40
     )
