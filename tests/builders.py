@@ -72,8 +72,8 @@ def random_pairs(convention: Convention, *, count: int, seed: int, longest: int 
     source_end = [SEP] if convention.source_end else []
     return [
         Pair(
-            framed(random_words(rng, rng.integers(longest + 1)), start=[CLS], end=source_end),
-            framed(random_words(rng, rng.integers(longest + 1)), end=[SEP]),
+            framed(random_words(rng, int(rng.integers(longest + 1))), start=[CLS], end=source_end),
+            framed(random_words(rng, int(rng.integers(longest + 1))), end=[SEP]),
         )
         for _ in range(count)
     ]
@@ -81,8 +81,11 @@ def random_pairs(convention: Convention, *, count: int, seed: int, longest: int 
 
 def padded(pairs: Sequence[Pair]) -> Tuple[Tensor, Tensor]:
     """Sources [B, S] and targets [B, T], each padded on its right."""
-    sources, targets = zip(*pairs)
-    return tuple(pad_sequence(side, batch_first=True, padding_value=PAD) for side in (sources, targets))
+
+    def side(number: int) -> Tensor:
+        return pad_sequence([pair[number] for pair in pairs], batch_first=True, padding_value=PAD)
+
+    return side(0), side(1)
 
 
 def shifted(target: Tensor) -> Tensor:
@@ -103,9 +106,9 @@ def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
 
 
 def random_model(
-    method: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, spread: float = 0.2, **options: Any
+    name: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, spread: float = 0.2, **options: Any
 ) -> S2SFTModel:
-    """A model of random weights for the small vocabulary, ready to predict."""
+    """A model of random weights that follows one of the conventions, ready to predict."""
     sizes = {
         "encoder_layers": 2,
         "encoder_embed_dim": 16,
@@ -114,8 +117,7 @@ def random_model(
         "max_source_positions": 40,
         "max_target_positions": 60,
     }
-    cfg = ModelOptions(finetune_method=method, **{**sizes, **options})
-    transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
-    model = S2SFTModel(cfg, transformer, OBJECTIVES[method].convention_of(VOCABULARY, SEGMENTS))
+    cfg = ModelOptions(**{**sizes, **options})
+    model = S2SFTModel(cfg, Transformer(transformer_shape(cfg, len(VOCABULARY))), CONVENTIONS[name])
     randomize(model, seed=seed, spread=spread)
     return model.to(dtype).eval()

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 import torch
-from builders import METHODS, SEP, padded, random_model, random_pairs
+from builders import CONVENTIONS, SEP, padded, random_model, random_pairs
 from torch import Tensor
 
 from s2sft_fairseq.attention import SourceCache, TargetCache
@@ -72,22 +72,22 @@ LEAVING = [
 ]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", CONVENTIONS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("leaving", LEAVING)
-def test_cached_steps_equal_teacher_forcing(method: str, seed: int, leaving: List[Tuple[int, ...]]) -> None:
+def test_cached_steps_equal_teacher_forcing(name: str, seed: int, leaving: List[Tuple[int, ...]]) -> None:
     """Ragged sources, reordered beams, sentences that leave the batch."""
-    search = Search(random_model(method, seed=seed), sentences=4, seed=seed)
+    search = Search(random_model(name, seed=seed), sentences=4, seed=seed)
     for finished in leaving:
         torch.testing.assert_close(search.step(), search.teacher_forced(), atol=1e-5, rtol=0)
         search.choose_beams(finished)
         search.append()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_step_without_a_cache(method: str) -> None:
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_step_without_a_cache(name: str) -> None:
     """Tools that pass no incremental state get the same."""
-    search = Search(random_model(method), sentences=3, seed=0)
+    search = Search(random_model(name), sentences=3, seed=0)
     for _ in range(4):
         cached = search.step()
         logits, _ = search.model.decoder(search.tokens, encoder_out=search.encoded)
@@ -95,10 +95,10 @@ def test_a_step_without_a_cache(method: str) -> None:
         search.append()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_batch_of_one_equals_batch_of_many(method: str) -> None:
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_batch_of_one_equals_batch_of_many(name: str) -> None:
     """Padding of other sentences' sources changes nothing."""
-    search = Search(random_model(method), sentences=5, seed=1)
+    search = Search(random_model(name), sentences=5, seed=1)
     together = search.step().view(5, BEAM, -1)
     lengths = search.encoded.slots.group.eq(0).sum(1)
     assert len(lengths.unique()) > 1
@@ -113,10 +113,10 @@ def storage(cache: SourceCache) -> List[int]:
     return [tensor.data_ptr() for layer in cache.layers for tensor in layer]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_sources_are_kept_once_a_sentence(method: str) -> None:
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_sources_are_kept_once_a_sentence(name: str) -> None:
     """Widening and reordering beams moves nothing; a sentence that leaves takes its rows along."""
-    model = random_model(method)
+    model = random_model(name)
     search = Search(model, sentences=4, seed=0)
     where = storage(search.encoded)
     for _ in range(3):
@@ -132,10 +132,10 @@ def test_sources_are_kept_once_a_sentence(method: str) -> None:
     assert search.encoded.slots.token.equal(search.source[[0, 2, 3]])
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_queries_do_not_enter_the_cache(method: str) -> None:
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_queries_do_not_enter_the_cache(name: str) -> None:
     """It holds the known target, and the start token if the method has one."""
-    search = Search(random_model(method), sentences=2, seed=0)
+    search = Search(random_model(name), sentences=2, seed=0)
     convention = search.model.convention
     for step in range(4):
         search.step()

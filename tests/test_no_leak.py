@@ -5,7 +5,18 @@ from typing import Iterator, Tuple
 import numpy as np
 import pytest
 import torch
-from builders import METHODS, PAD, SEP, ids, objective, padded, random_model, random_pairs, shifted
+from builders import (
+    CONVENTIONS,
+    METHODS,
+    PAD,
+    SEP,
+    ids,
+    objective,
+    padded,
+    random_model,
+    random_pairs,
+    shifted,
+)
 from torch import Tensor
 
 from s2sft_fairseq.model import S2SFTModel
@@ -64,11 +75,11 @@ def test_perturbing_a_slot_changes_those_that_see_it(method: str, training: bool
         assert changed[must_change[:, :, column]].all(), f"column {column} is not seen"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", CONVENTIONS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_scores_depend_on_what_was_said_before(method: str, seed: int) -> None:
+def test_scores_depend_on_what_was_said_before(name: str, seed: int) -> None:
     """Not derived from the rule: another target token changes the predictions after it, and none before."""
-    model = random_model(method, seed=seed)
+    model = random_model(name, seed=seed)
     source, target = padded(random_pairs(model.convention, count=4, seed=seed, longest=5))
     previous = shifted(target)
     with torch.no_grad():

@@ -111,14 +111,15 @@ def test_a_wide_beam_is_exhaustive_search(method: str, name: str, alpha: float) 
 
 def test_penalties_choose_different_hypotheses() -> None:
     """Or the test above would not tell one from another."""
-    model = decided_model("pseudo_masked", seed=3)
-    sources = some_sources(model, count=8)
-    best = {
-        name: [h[0].tokens for h in generate(model, sources, beam_size=40, max_len_b=3, **options)]
-        for name, (options, _) in PENALTIES.items()
-    }
-    assert best["fairseq"] != best["gnmt"] != best["unnormalized"] != best["fairseq"]
-    assert best["unnormalized gnmt"] == best["unnormalized"]
+    chosen = []
+    for seed in range(12):
+        model = decided_model("pseudo_masked", seed=seed)
+        sources = some_sources(model, count=8)
+        found = [generate(model, sources, beam_size=40, max_len_b=3, **o) for o, _ in PENALTIES.values()]
+        chosen.append([[hypotheses[0].tokens for hypotheses in sentences] for sentences in found])
+    by_fairseq, by_gnmt, unnormalized, also_unnormalized = zip(*chosen)
+    assert by_fairseq != by_gnmt != unnormalized != by_fairseq
+    assert unnormalized == also_unnormalized
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -139,14 +140,17 @@ def test_a_score_is_that_of_teacher_forcing(method: str, beam: int) -> None:
 @pytest.mark.parametrize("options", [{}, {"no_repeat_ngram_size": 2}, {"length_penalty_type": "gnmt"}])
 def test_alone_or_in_any_batch(method: str, options: Dict[str, Any]) -> None:
     """Sentences finish at different steps and leave, and none notices."""
-    model = decided_model(method, seed=2)
-    sources = some_sources(model, count=6, seed=3)
-    together = generate(model, sources, beam_size=3, max_len_b=10, **options)
-    assert len({max(len(h.tokens) for h in hypotheses) for hypotheses in together}) > 1
-    for source, hypotheses in zip(sources, together):
-        (alone,) = generate(model, source[source.ne(PAD)][None], beam_size=3, max_len_b=10, **options)
-        assert [h.tokens for h in alone] == [h.tokens for h in hypotheses]
-        assert [h.score for h in alone] == pytest.approx([h.score for h in hypotheses], abs=1e-5)
+    last_steps = []
+    for seed in range(8):
+        model = decided_model(method, seed=seed)
+        sources = some_sources(model, count=5, seed=seed)
+        together = generate(model, sources, beam_size=3, max_len_b=10, **options)
+        for source, hypotheses in zip(sources, together):
+            (alone,) = generate(model, source[source.ne(PAD)][None], beam_size=3, max_len_b=10, **options)
+            assert [h.tokens for h in alone] == [h.tokens for h in hypotheses]
+            assert [h.score for h in alone] == pytest.approx([h.score for h in hypotheses], abs=1e-5)
+        last_steps.append({max(len(h.tokens) for h in hypotheses) for hypotheses in together})
+    assert any(len(steps) > 1 for steps in last_steps), "no sentence left a batch, so this tells little"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -240,10 +244,10 @@ class TestNGramBlocking:
             tokens[:, step + 1] = torch.randint(7, 10, (rows,), generator=generator)
 
     @pytest.mark.parametrize("method", METHODS)
-    @pytest.mark.parametrize(("size", "longest"), [(1, 3), (2, 9), (3, 16), (4, 16)])
+    @pytest.mark.parametrize(("size", "longest"), [(1, 4), (2, 11), (3, 30), (4, 50)])
     def test_no_hypothesis_repeats_one(self, method: str, size: int, longest: int) -> None:
         """fairseq's own blocker lets them through (facebookresearch/fairseq#5206)."""
-        model = leaning_to_the_end(decided_model(method, seed=6), -9.0)
+        model = leaning_to_the_end(decided_model(method, seed=6), -50.0)
         sources = some_sources(model, count=4)
         options = dict(beam_size=3, max_len_b=longest)
 
