@@ -41,6 +41,7 @@ BERT_NAMES: Tuple[Tuple[str, str], ...] = (
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 DERIVED = re.compile(r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids")
 MODEL_TYPES = ("bert",)
+COMPUTED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}  # what the Transformer has built in
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -64,7 +65,7 @@ def read_config(directory: Path) -> Dict[str, Any]:
     """The config.json of a checkpoint directory.
 
     Raises:
-        UserError: no such directory, no readable config.json, or a model of another type.
+        UserError: no such directory, no readable config.json, or a model of another type or kind.
     """
     if not directory.is_dir():
         raise UserError(f"--pretrained: {directory} is not a directory; expected one with config.json and weights")
@@ -81,6 +82,9 @@ def read_config(directory: Path) -> Dict[str, Any]:
     absent = [key for key in ("vocab_size", "hidden_size", "num_hidden_layers") if key not in config]
     if absent:
         raise UserError(f"{path} lacks {', '.join(absent)}; expected the config.json of a Hugging Face BERT")
+    for key, computed in COMPUTED.items():
+        if config.get(key, computed) != computed:
+            raise UserError(f"{path} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
     return config
 
 

@@ -266,6 +266,11 @@ DAMAGES: Dict[str, Any] = {
     "broken config": (lambda d: (d / "config.json").write_text("{"), ["is not valid JSON"]),
     "a list": (lambda d: (d / "config.json").write_text("[]"), ["model_type None", "expected one of: bert"]),
     "another model": (edit_config(model_type="gpt2"), ["model_type 'gpt2'", "expected one of: bert"]),
+    "another activation": (edit_config(hidden_act="relu"), ["hidden_act 'relu'", "expected 'gelu'"]),
+    "relative positions": (
+        edit_config(position_embedding_type="relative_key"),
+        ["position_embedding_type 'relative_key'", "expected 'absolute'"],
+    ),
     "no size": (edit_config(hidden_size=None), ["lacks hidden_size"]),
     "no weights": (
         lambda d: (d / "model.safetensors").unlink(),
