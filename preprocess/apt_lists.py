@@ -20,18 +20,14 @@ def fetched_lists(language: str) -> Iterator[Path]:
     """
     apt = shutil.which("apt-get")
     if apt is None:
-        sys.exit(
-            "apt-get: not found; this text needs Debian or Ubuntu, or lists copied from there (--lists DIR)"
-        )
+        sys.exit("apt-get: not found; this text needs Debian or Ubuntu, or lists copied from there (--lists DIR)")
     with tempfile.TemporaryDirectory(prefix="apt-lists-") as folder:
         root = Path(folder)
         for name in ("lists/partial", "cache/archives/partial"):
             (root / name).mkdir(parents=True)
         root.chmod(0o755)  # apt's own user writes here when root runs this
         print("apt-get: fetching the package lists ...", file=sys.stderr)
-        done = subprocess.run(
-            [apt, *_options(root, language), "update"], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([apt, *_options(root, language), "update"], capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
             sys.exit(f"apt-get update: failed with status {done.returncode}: {reason}")

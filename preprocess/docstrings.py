@@ -12,9 +12,7 @@ from typing import Optional, Union
 Documented = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-ADMONITIONS = (
-    "attention|caution|danger|deprecated|hint|important|note|seealso|tip|versionadded|versionchanged|warning"
-)
+ADMONITIONS = "attention|caution|danger|deprecated|hint|important|note|seealso|tip|versionadded|versionchanged|warning"
 ADMONITION = re.compile(rf"\s*\.\. *(?:{ADMONITIONS})::\s*")
 DIRECTIVE = re.compile(r"\s*\.\. *[\w:-]+::")
 FENCE = re.compile(r"\s*(?:```|~~~)")

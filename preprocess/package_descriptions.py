@@ -123,9 +123,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="where {train,valid,test}.{src,tgt,origin.tsv} go",
     )
-    parser.add_argument(
-        "--lang", type=language_code, default="en", help="en, fr, zh_CN, ... (default: %(default)s)"
-    )
+    parser.add_argument("--lang", type=language_code, default="en", help="en, fr, zh_CN, ... (default: %(default)s)")
     parser.add_argument(
         "--lists",
         type=Path,

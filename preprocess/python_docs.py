@@ -86,9 +86,7 @@ def modules_of(package: str) -> list[Module]:
     """
     files, version = _standard_library() if package == STANDARD_LIBRARY else _installed(package)
     named = ((file, relative) for file, relative in files if not SKIPPED.intersection(relative.parts))
-    return sorted(
-        (Module(package, version, _dotted(relative), file) for file, relative in named), key=lambda m: m.name
-    )
+    return sorted((Module(package, version, _dotted(relative), file) for file, relative in named), key=lambda m: m.name)
 
 
 def _standard_library() -> tuple[list[tuple[Path, PurePath]], str]:
@@ -161,9 +159,7 @@ def parse_arguments() -> argparse.Namespace:
         help=f"installed packages, by the names pip uses; {STANDARD_LIBRARY} is the standard library "
         f"(default: those of {', '.join(PACKAGES)} that are installed)",
     )
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="read the first N docstrings only, for a quick look"
-    )
+    parser.add_argument("--limit", type=int, metavar="N", help="read the first N docstrings only, for a quick look")
     parser.add_argument(
         "--monolingual",
         type=Path,

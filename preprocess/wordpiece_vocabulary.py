@@ -65,9 +65,7 @@ def main() -> None:
     """Runs the command."""
     args = parse_arguments()
     if args.size <= len(SPECIAL) + args.alphabet:
-        sys.exit(
-            f"--size {args.size}: too small for {len(SPECIAL)} special pieces and --alphabet {args.alphabet}"
-        )
+        sys.exit(f"--size {args.size}: too small for {len(SPECIAL)} special pieces and --alphabet {args.alphabet}")
     pieces = train_vocabulary(read_all(args.text), size=args.size, alphabet=args.alphabet, cased=args.cased)
     if len(pieces) == len(SPECIAL):
         sys.exit(f"{args.text[0]}: no text to count in the files given; nothing is written")

@@ -27,9 +27,7 @@ def check_environment(name: str) -> None:
         UserError: the package was imported under another name, or fairseq is missing or too old.
     """
     if name != NAME:
-        raise UserError(
-            f"the plugin was imported as {name!r}; --user-dir must point to a folder named {NAME}"
-        )
+        raise UserError(f"the plugin was imported as {name!r}; --user-dir must point to a folder named {NAME}")
     check_fairseq()
     allow_checkpoint_types()
     quiet_warnings()

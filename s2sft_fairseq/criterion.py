@@ -38,9 +38,7 @@ class SlotCriterion(FairseqCriterion):
         check_probability("--label-smoothing", label_smoothing)
         self.epsilon = label_smoothing
 
-    def forward(
-        self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True
-    ) -> Tuple[Tensor, int, Dict]:
+    def forward(self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Tensor, int, Dict]:
         """Returns the loss (a sum), the number N of labelled slots, and what is logged."""
         logits, _ = model(**sample["packed"])  # [N, V]
         label = sample["packed"]["slots"]["label"]

@@ -80,7 +80,13 @@ class PairDataset(LanguagePairDataset):
     ) -> None:
         sizes = None if target is None else target.sizes
         super().__init__(
-            source, source.sizes, tgt=target, tgt_sizes=sizes, left_pad_source=False, left_pad_target=False, **options
+            source,
+            source.sizes,
+            tgt=target,
+            tgt_sizes=sizes,
+            left_pad_source=False,
+            left_pad_target=False,
+            **options,
         )
         self.objective, self.seed, self.epoch = objective, seed, 1
 

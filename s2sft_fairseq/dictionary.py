@@ -87,11 +87,7 @@ class PretrainedDictionary(Dictionary):
         """The ids that noise may draw, int64 [n]: every token but the special ones and the placeholders."""
         skip = set(self.special)
         return np.array(
-            [
-                row
-                for row, token in enumerate(self.symbols)
-                if token not in skip and not PLACEHOLDER.fullmatch(token)
-            ],
+            [row for row, token in enumerate(self.symbols) if token not in skip and not PLACEHOLDER.fullmatch(token)],
             dtype=np.int64,
         )
 

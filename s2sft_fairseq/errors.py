@@ -35,10 +35,7 @@ def one_line(error: BaseException) -> Optional[str]:
         return f"{error}; expected --path CHECKPOINT, as fairseq-train or import_pretrained wrote it"
     checkpoint = checkpoint_being_read(error)
     reason = type(error).__name__
-    return (
-        checkpoint
-        and f"{checkpoint} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"
-    )
+    return checkpoint and f"{checkpoint} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"
 
 
 def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:

@@ -34,7 +34,10 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument("--from", dest="source", required=True, help="directory with config.json, vocab.txt, weights")
     parser.add_argument("--to", dest="destination", required=True, help="directory for model.pt and dict.txt")
     parser.add_argument(
-        "--finetune-method", default="pseudo_masked", choices=sorted(OBJECTIVES), help="(default: %(default)s)"
+        "--finetune-method",
+        default="pseudo_masked",
+        choices=sorted(OBJECTIVES),
+        help="(default: %(default)s)",
     )
     parser.add_argument("--max-source-positions", default="448", help="longest source (default: %(default)s)")
     parser.add_argument("--max-target-positions", default="64", help="longest target (default: %(default)s)")
@@ -46,15 +49,25 @@ def fairseq_config(args: argparse.Namespace) -> DictConfig:
     parser = options.get_training_parser(default_task="s2s_ft")
     namespace = options.parse_args_and_arch(
         parser,
-        # fmt: off
         [
-            "data-bin", "--arch", "s2s_ft", "--criterion", "s2s_ft_label_smoothed",
-            "--source-lang", "src", "--target-lang", "tgt", "--pretrained", args.source,
-            "--finetune-method", args.finetune_method,
-            "--max-source-positions", args.max_source_positions,
-            "--max-target-positions", args.max_target_positions,
+            "data-bin",
+            "--arch",
+            "s2s_ft",
+            "--criterion",
+            "s2s_ft_label_smoothed",
+            "--source-lang",
+            "src",
+            "--target-lang",
+            "tgt",
+            "--pretrained",
+            args.source,
+            "--finetune-method",
+            args.finetune_method,
+            "--max-source-positions",
+            args.max_source_positions,
+            "--max-target-positions",
+            args.max_target_positions,
         ],
-        # fmt: on
     )
     return convert_namespace_to_omegaconf(namespace)
 

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -24,14 +24,14 @@ from .objectives import OBJECTIVES
 from .slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
 from .transformer import Transformer, TransformerShape
 
-METHODS: Type = ChoiceEnum(sorted(OBJECTIVES))
+METHODS = ChoiceEnum(sorted(OBJECTIVES))
 
 
 @dataclass
 class ModelOptions(FairseqDataclass):
     """All that shapes the model. It is stored in the checkpoint, so that generating needs no flag again."""
 
-    finetune_method: METHODS = field(
+    finetune_method: METHODS = field(  # type: ignore[valid-type]
         default="pseudo_masked", metadata={"help": "how the encoder is turned into a generator"}
     )
     pretrained: Optional[str] = field(
@@ -43,13 +43,9 @@ class ModelOptions(FairseqDataclass):
     )
     encoder_layers: int = field(default=12, metadata={"help": "layers"})
     encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
-    encoder_ffn_embed_dim: int = field(
-        default=3072, metadata={"help": "hidden size of the feed-forward part"}
-    )
+    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward part"})
     encoder_attention_heads: int = field(default=12, metadata={"help": "attention heads"})
-    dropout: float = field(
-        default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"}
-    )
+    dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
     layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
     type_vocab_size: int = field(default=2, metadata={"help": "rows of the segment table; 0: no such table"})
@@ -61,6 +57,9 @@ class ModelOptions(FairseqDataclass):
     )
     max_target_positions: int = field(
         default=64, metadata={"help": "longest target, [SEP] included; longer ones lose their tail"}
+    )
+    position_rows: int = field(
+        default=0, metadata={"help": "rows of the position table, if the longest pair does not need more"}
     )
     vocabulary: Optional[str] = field(
         default=None,
@@ -76,6 +75,7 @@ def adopt_pretrained_shape(cfg: ModelOptions, config: Dict[str, Any]) -> None:
     cfg.encoder_attention_heads = config.get("num_attention_heads", 12)
     cfg.layer_norm_eps = config.get("layer_norm_eps", 1e-12)
     cfg.type_vocab_size = config.get("type_vocab_size", 2)
+    cfg.position_rows = config.get("max_position_embeddings", 512)
 
 
 def check_options(cfg: ModelOptions) -> None:
@@ -100,7 +100,7 @@ def check_options(cfg: ModelOptions) -> None:
 
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
-    """The Transformer that the options describe; its position table takes the longest pair."""
+    """The Transformer that the options describe; its position table takes the longest pair at least."""
     check_options(cfg)
     return TransformerShape(
         vocab_size=vocab_size,
@@ -108,7 +108,7 @@ def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
         layers=cfg.encoder_layers,
         heads=cfg.encoder_attention_heads,
         ffn_size=cfg.encoder_ffn_embed_dim,
-        positions=cfg.max_source_positions + cfg.max_target_positions,
+        positions=max(cfg.position_rows, cfg.max_source_positions + cfg.max_target_positions),
         segments=cfg.type_vocab_size,
         layer_norm_eps=cfg.layer_norm_eps,
         dropout=cfg.dropout,
@@ -136,9 +136,9 @@ class S2SFTModel(BaseFairseqModel):
         transformer = Transformer(transformer_shape(cfg, len(task.target_dictionary)))
         return cls(cfg, transformer, task.objective.convention)
 
-    def load_pretrained(self, directory: str) -> None:
+    def load_pretrained(self, directory: Path) -> None:
         """Fills the model with a pretrained encoder (see :mod:`.pretrained`)."""
-        pretrained.fill(self.transformer, pretrained.read(Path(directory)))
+        pretrained.fill(self.transformer, pretrained.read(directory))
 
     def forward(
         self,

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import safetensors.torch
@@ -40,6 +41,7 @@ BERT_NAMES: Tuple[Tuple[str, str], ...] = (
 
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 DERIVED = re.compile(r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids")
+POSITIONS = "embeddings.position.weight"
 MODEL_TYPES = ("bert",)
 COMPUTED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}  # what the Transformer has built in
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -101,7 +103,14 @@ def read_weights(directory: Path) -> Dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, torch.serialization.pickle.UnpicklingError):
+    except (
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        UnpicklingError,
+    ):
         raise UserError(f"{path} cannot be read as weights: it is cut short, damaged or no checkpoint") from None
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise UserError(f"{path} holds something else than named tensors; expected the weights of a BERT")
@@ -153,30 +162,38 @@ def tile_rows(table: Tensor, rows: int) -> Tensor:
 def fill(transformer: Transformer, pretrained: Pretrained) -> None:
     """Copies pretrained tensors into the Transformer, and logs what was loaded, left out, fresh and grown.
 
-    Position tables grow by tiling, and shrink to the rows in use; any other difference in shape is an error.
+    A position table grows by tiling; any other difference in shape is an error.
 
     Raises:
         UserError: a tensor whose shape cannot fit, or a layer that the weights lack.
     """
     own = transformer.state_dict()
-    notes = []
-    for name, tensor in pretrained.tensors.items():
-        if name == "embeddings.position.weight" and len(tensor) != len(own[name]):
-            notes.append(f"positions tiled or cut from {len(tensor)} to {len(own[name])} rows")
-            tensor = tile_rows(tensor, len(own[name]))
-        if name not in own or own[name].shape != tensor.shape:
-            expected = tuple(own[name].shape) if name in own else "no such tensor"
-            raise UserError(
-                f"{pretrained.directory}: {name} has shape {tuple(tensor.shape)}, its config.json and the vocabulary "
-                f"ask for {expected}; use the config.json, vocab.txt and weights that belong together"
-            )
+    tensors = dict(pretrained.tensors)
+    notes = [f"{pretrained.directory}: loaded {len(tensors)} tensors"]
+    table, rows = tensors.get(POSITIONS), len(own[POSITIONS])
+    if table is not None and len(table) < rows:
+        notes.append(f"positions grown from {len(table)} to {rows} rows by tiling")
+        tensors[POSITIONS] = tile_rows(table, rows)
+    check_fit(pretrained.directory, tensors, own)
+    for name, tensor in tensors.items():
         own[name].copy_(tensor)
-    fresh = sorted(set(own) - set(pretrained.tensors))
-    lacking = [name for name in fresh if not name.startswith("lm_head.")]
-    if lacking:
-        raise UserError(f"{pretrained.directory}: the weights lack {', '.join(lacking[:3])} ({len(lacking)} in all)")
+    fresh = sorted(set(own) - set(tensors))
     if fresh:
         notes.append(f"initialized afresh: {', '.join(fresh)}")
     if pretrained.left_out:
         notes.append(f"left out: {', '.join(pretrained.left_out)}")
-    logger.info("; ".join([f"{pretrained.directory}: loaded {len(pretrained.tensors)} tensors", *notes]))
+    logger.info("; ".join(notes))
+
+
+def check_fit(directory: Path, tensors: Dict[str, Tensor], own: Dict[str, Tensor]) -> None:
+    """Compares pretrained tensors with those of the Transformer: only its head may be missing."""
+    for name, tensor in tensors.items():
+        expected = tuple(own[name].shape) if name in own else "no such tensor"
+        if expected != tuple(tensor.shape):
+            raise UserError(
+                f"{directory}: {name} has shape {tuple(tensor.shape)}, its config.json and the vocabulary "
+                f"ask for {expected}; use the config.json, vocab.txt and weights that belong together"
+            )
+    lacking = [name for name in sorted(set(own) - set(tensors)) if not name.startswith("lm_head.")]
+    if lacking:
+        raise UserError(f"{directory}: the weights lack {', '.join(lacking[:3])} ({len(lacking)} in all)")

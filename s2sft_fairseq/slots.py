@@ -175,12 +175,10 @@ def opened(target: Tensor, convention: Convention) -> Tensor:
     return torch.cat([target.new_full((len(target), 1), convention.start), target], dim=1)
 
 
-def next_slots(
-    prev_output_tokens: Tensor, convention: Convention, *, source_length: Tensor, known: int
-) -> Slots:
+def next_slots(prev_output_tokens: Tensor, convention: Convention, *, source_length: Tensor, known: int) -> Slots:
     """The slots that decoding adds in one step: what became known since ``known`` tokens, and the query slot.
 
-    The last slot predicts the next token. Positions, steps and groups are those of :func:`lay_out`.
+    The last slot predicts the next token. Positions and steps are those of :func:`lay_out`; the one query has group 1.
 
     Args:
         prev_output_tokens: [R, 1 + t], fairseq's placeholder and the t tokens decided so far.
@@ -212,9 +210,7 @@ def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
     filling = FILLING._replace(token=torch.tensor(pad))
     return Slots(
         *(
-            torch.nn.utils.rnn.pad_sequence(
-                [field[0] for field in fields], batch_first=True, padding_value=float(fill)
-            )
+            torch.nn.utils.rnn.pad_sequence([field[0] for field in fields], batch_first=True, padding_value=float(fill))
             for fields, fill in zip(zip(*examples), filling)
         )
     )

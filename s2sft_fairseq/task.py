@@ -22,8 +22,8 @@ from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
 
 logger = logging.getLogger(__name__)
 
-YES_NO: Type = ChoiceEnum(["yes", "no"])
-PENALTIES: Type = ChoiceEnum(["fairseq", "gnmt"])
+YES_NO = ChoiceEnum(["yes", "no"])
+PENALTIES = ChoiceEnum(["fairseq", "gnmt"])
 
 
 @dataclass
@@ -35,7 +35,7 @@ class TaskOptions(CorruptionOptions):
     target_lang: Optional[str] = field(
         default=None, metadata={"help": "suffix of target files", "argparse_alias": "-t"}
     )
-    truncate_source: YES_NO = field(
+    truncate_source: YES_NO = field(  # type: ignore[valid-type]
         default="yes",
         metadata={
             "help": "cut sources to --max-source-positions, the end token kept (default: yes; no: such pairs are "
@@ -43,25 +43,21 @@ class TaskOptions(CorruptionOptions):
             "argparse_const": "yes",
         },
     )
-    truncate_target: YES_NO = field(
+    truncate_target: YES_NO = field(  # type: ignore[valid-type]
         default="yes",
         metadata={"help": "the same for targets and --max-target-positions", "argparse_const": "yes"},
     )
     left_pad_source: str = field(
         default="False", metadata={"help": "only False: slots are padded on the right, block by block"}
     )
-    length_penalty_type: PENALTIES = field(
+    length_penalty_type: PENALTIES = field(  # type: ignore[valid-type]
         default="fairseq",
-        metadata={
-            "help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"
-        },
+        metadata={"help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"},
     )
     dataset_impl: Optional[str] = II("dataset.dataset_impl")
     train_subset: str = II("dataset.train_subset")
     required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
-    num_batch_buckets: int = field(
-        default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"}
-    )
+    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
     seed: int = II("common.seed")
     fp16: bool = II("common.fp16")
     cpu: bool = II("common.cpu")
@@ -138,19 +134,19 @@ class S2SFTTask(FairseqTask):
         """
         if not from_checkpoint:
             self.check_training()
-        fresh = not from_checkpoint and bool(cfg.pretrained)
-        if fresh:
-            config = pretrained.read_config(Path(cfg.pretrained))
+        directory = Path(cfg.pretrained) if cfg.pretrained and not from_checkpoint else None
+        if directory is not None:
+            config = pretrained.read_config(directory)
             adopt_pretrained_shape(cfg, config)
-            self.check_vocabulary(Path(cfg.pretrained), config["vocab_size"])
+            self.check_vocabulary(directory, config["vocab_size"])
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         self.objective = OBJECTIVES[cfg.finetune_method](
             self.dictionary, Segments(cfg.source_type_id, cfg.target_type_id), self.cfg
         )
         model = super().build_model(cfg, from_checkpoint)
-        if fresh:
-            model.load_pretrained(cfg.pretrained)
+        if directory is not None:
+            model.load_pretrained(directory)
         return model
 
     def check_training(self) -> None:
@@ -169,10 +165,7 @@ class S2SFTTask(FairseqTask):
                 f"binarize the data with --srcdict {directory}/vocab.txt --joined-dictionary"
             )
         published = directory / "vocab.txt"
-        if (
-            published.is_file()
-            and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint()
-        ):
+        if published.is_file() and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint():
             raise UserError(
                 f"the data were binarized with another vocabulary than {published}; "
                 f"binarize them with --srcdict {published} --joined-dictionary"
@@ -199,9 +192,7 @@ class S2SFTTask(FairseqTask):
         source = self.load_lines(folder / f"{split}.{pair}.{self.cfg.source_lang}")
         target = self.load_lines(folder / f"{split}.{pair}.{self.cfg.target_lang}")
         if source is None or (target is None and split == self.cfg.train_subset):
-            raise UserError(
-                f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess"
-            )
+            raise UserError(f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess")
         if target is not None and len(source) != len(target):
             raise UserError(
                 f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
@@ -232,9 +223,7 @@ class S2SFTTask(FairseqTask):
             target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=cut)
         for side, lines in (("source", source), ("target", target)):
             if lines is not None and lines.cut():
-                logger.info(
-                    f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)"
-                )
+                logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
         return PairDataset(
             source,
             target,

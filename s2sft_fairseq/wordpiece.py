@@ -8,7 +8,7 @@ from typing import List, Optional, Sequence
 from fairseq.data.encoders import register_bpe
 from fairseq.dataclass import FairseqDataclass
 from tokenizers.decoders import WordPiece as WordPieceDecoder
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from .errors import UserError
 

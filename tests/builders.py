@@ -21,13 +21,9 @@ SPECIAL = ["[unused0]", "[UNK]", "[PAD]", "[SEP]", "[unused1]", "[MASK]", "[CLS]
 """None of them has BERT's row, so that a fixed id would show."""
 
 VOCABULARY = PretrainedDictionary([*SPECIAL, *(f"w{i}" for i in range(40))])
-PAD, UNK, CLS, SEP, MASK = (
-    VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-)
+PAD, UNK, CLS, SEP, MASK = (VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
 
-INFILLING = Convention(
-    pad=PAD, end=SEP, source_segment=0, target_segment=1, source_end=True, start=CLS, query=MASK
-)
+INFILLING = Convention(pad=PAD, end=SEP, source_segment=0, target_segment=1, source_end=True, start=CLS, query=MASK)
 """A target that opens with a token of its own and has query slots (003): both parts of a convention."""
 
 

@@ -121,9 +121,7 @@ def name_of(value: object) -> str:
 
 
 @pytest.mark.parametrize(("damage", "says"), DAMAGES, ids=name_of)
-def test_import_refuses_what_is_no_checkpoint(
-    copied: Path, tmp_path: Path, damage: Damage, says: str
-) -> None:
+def test_import_refuses_what_is_no_checkpoint(copied: Path, tmp_path: Path, damage: Damage, says: str) -> None:
     damage(copied)
     with pytest.raises(UserError, match=says):
         import_pretrained.main(["--from", str(copied), "--to", str(tmp_path / "imported")])
@@ -187,9 +185,7 @@ class TestTraining:
         assert f"'{tmp_path}/absent'" in line
 
     def test_empty_data(self, tmp_path: Path) -> None:
-        assert "expected the output of fairseq-preprocess" in mistake(
-            train_command(tmp_path, tmp_path / "save")
-        )
+        assert "expected the output of fairseq-preprocess" in mistake(train_command(tmp_path, tmp_path / "save"))
 
     def test_different_line_counts(self, bert: Path, tmp_path: Path) -> None:
         write_pairs(tmp_path, "train", random_lines(9, seed=1), random_lines(8, seed=2))
@@ -215,9 +211,7 @@ class TestTraining:
         line = mistake(train_command(tmp_path / "bin", tmp_path / "save"))
         assert "different vocabularies" in line
 
-    def test_resuming_over_another_vocabulary(
-        self, data: Path, imported: Dict[str, Path], tmp_path: Path
-    ) -> None:
+    def test_resuming_over_another_vocabulary(self, data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
         shutil.copytree(data, tmp_path / "bin")
         for side in ("src", "tgt"):
             write_lines(tmp_path / "bin" / f"dict.{side}.txt", [*SPECIAL, *reversed(WORDS)])
@@ -315,14 +309,10 @@ class TestInstallation:
         assert "fairseq is not installed" in line and "pip install" in line
 
     def test_old_fairseq(self, tmp_path: Path) -> None:
-        line = mistake(
-            self.with_fairseq(tmp_path, "__version__ = '0.10.0'"), env={"PYTHONPATH": str(tmp_path)}
-        )
+        line = mistake(self.with_fairseq(tmp_path, "__version__ = '0.10.0'"), env={"PYTHONPATH": str(tmp_path)})
         assert "fairseq 0.10.0 is too old" in line
 
     def test_fork_of_fairseq_is_only_warned_of(self, tmp_path: Path) -> None:
-        write_lines(
-            tmp_path / "fairseq-0.12.3.1.dist-info" / "METADATA", ["Name: fairseq", "Version: 0.12.3.1"]
-        )
+        write_lines(tmp_path / "fairseq-0.12.3.1.dist-info" / "METADATA", ["Name: fairseq", "Version: 0.12.3.1"])
         done = run(["python", "-c", "import s2sft_fairseq"], env={"PYTHONPATH": str(tmp_path)})
         assert "--required-batch-size-multiple 1" in done.err

@@ -51,9 +51,7 @@ def searched(data: Path, imported: Dict[str, Path]) -> Dict[str, str]:
 class TestLines:
     """As many lines come out as go in, and always the same."""
 
-    @pytest.mark.parametrize(
-        "sizes", [dict(batch_size=1), dict(batch_size=7, required_batch_size_multiple=1)]
-    )
+    @pytest.mark.parametrize("sizes", [dict(batch_size=1), dict(batch_size=7, required_batch_size_multiple=1)])
     def test_every_line_has_a_hypothesis(
         self, data: Path, imported: Dict[str, Path], searched: Dict[str, str], sizes: Dict[str, object]
     ) -> None:
@@ -66,9 +64,7 @@ class TestLines:
         assert "" in sources(texts)
         assert sorted(hypotheses(searched[method])) == list(range(100))
 
-    def test_successful_commands_do_not_warn(
-        self, data: Path, imported: Dict[str, Path], tmp_path: Path
-    ) -> None:
+    def test_successful_commands_do_not_warn(self, data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
         generate = run(generate_command(data, imported["masked"]))
         train = run(train_command(data, tmp_path, **TINY))
         for done in (generate, train):
@@ -101,14 +97,10 @@ class TestScores:
     ) -> None:
         found = hypotheses(run(generate_command(data, imported[method], beam=beam, nbest=beam)).out)
         rows = [(number, hypo) for number, hypos in found.items() for hypo in hypos]
-        finished = [
-            (number, hypo) for number, hypo in rows if hypo.text
-        ]  # fairseq cannot align an empty reference
+        finished = [(number, hypo) for number, hypo in rows if hypo.text]  # fairseq cannot align an empty reference
         assert len(finished) > 50 * beam
         lines = sources(texts)
-        write_pairs(
-            tmp_path, "test", [lines[number] for number, _ in finished], [h.text for _, h in finished]
-        )
+        write_pairs(tmp_path, "test", [lines[number] for number, _ in finished], [h.text for _, h in finished])
         run(preprocess_command(tmp_path, tmp_path / "bin", bert))
         scored = hypotheses(
             run(generate_command(tmp_path / "bin", imported[method], score_reference=True, batch_size=16)).out
@@ -138,8 +130,7 @@ class TestScores:
         command = ["fairseq-validate", data, *PLUGIN, "--path", tmp_path / "checkpoint_last.pt", "--cpu"]
         validated = run([*command, "--batch-size", "5", "--valid-subset", "valid"]).out
         then, now = (
-            re.findall(r"\| valid \|.*?\bloss ([\d.]+).*?nll_loss ([\d.]+)", out)
-            for out in (trained, validated)
+            re.findall(r"\| valid \|.*?\bloss ([\d.]+).*?nll_loss ([\d.]+)", out) for out in (trained, validated)
         )
         assert then and then[-1] == now[-1]
 
@@ -156,9 +147,7 @@ class TestSelfContained:
         assert sorted(hypotheses(out)) == list(range(100))
         run(train_command(data, tmp_path / "save", **{**options, "pretrained": bert, "max_update": 6}))
 
-    def test_training_starts_from_the_pretrained_weights(
-        self, bert: Path, data: Path, tmp_path: Path
-    ) -> None:
+    def test_training_starts_from_the_pretrained_weights(self, bert: Path, data: Path, tmp_path: Path) -> None:
         run(train_command(data, tmp_path, pretrained=bert, max_update=1, lr=0))
         from s2sft_fairseq.pretrained import read
 
@@ -181,9 +170,7 @@ class TestSearchFlags:
 
         def generate(**options: object) -> Dict[int, list]:
             defaults = dict(beam=4, batch_size=16)
-            return hypotheses(
-                run(generate_command(data, imported["pseudo_masked"], **{**defaults, **options})).out
-            )
+            return hypotheses(run(generate_command(data, imported["pseudo_masked"], **{**defaults, **options})).out)
 
         return generate
 
@@ -252,9 +239,7 @@ class TestSearchFlags:
     @pytest.mark.parametrize(
         ("flag", "says"), [("print_alignment", "no cross-attention"), ("print_step", "not iterative")]
     )
-    def test_what_this_model_cannot_do(
-        self, data: Path, imported: Dict[str, Path], flag: str, says: str
-    ) -> None:
+    def test_what_this_model_cannot_do(self, data: Path, imported: Dict[str, Path], flag: str, says: str) -> None:
         assert says in mistake(generate_command(data, imported["masked"], **{flag: True}))
 
     @pytest.mark.parametrize("order", ["ordered", "unordered"])

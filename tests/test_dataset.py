@@ -40,9 +40,7 @@ def pair_dataset(
     end = SEP if laid_out_by.convention.source_end else None
     source = framed_text(random_lines(count, seed=1), eos=end, max_length=8)
     target = framed_text(random_lines(count, seed=2), bos=None, max_length=7) if targets else None
-    return PairDataset(
-        source, target, objective=laid_out_by, seed=seed, src_dict=VOCABULARY, tgt_dict=VOCABULARY
-    )
+    return PairDataset(source, target, objective=laid_out_by, seed=seed, src_dict=VOCABULARY, tgt_dict=VOCABULARY)
 
 
 class TestFramedText:
@@ -141,9 +139,7 @@ class TestPairs:
         data = pair_dataset(method, seed=seed, targets=False)
         batch = data.collater([data[0], data[1]])
         assert "packed" not in batch and batch["target"] is None
-        assert [data.num_tokens(index) for index in range(8)] == [
-            len(data[index]["source"]) for index in range(8)
-        ]
+        assert [data.num_tokens(index) for index in range(8)] == [len(data[index]["source"]) for index in range(8)]
 
     def test_no_examples(self, method: str, seed: Optional[int]) -> None:
         """fairseq asks for an empty batch when a worker has none."""

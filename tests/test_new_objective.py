@@ -52,9 +52,7 @@ def test_one_file_is_a_fine_tuning_method(extended: Path, bert: Path, data: Path
     options = dict(user_dir=extended, finetune_method="span_masked", pretrained=bert, source_mask_prob="0.1")
     trained = run(train_command(data, tmp_path / "save", **options), **place)
     assert "'finetune_method': span_masked" in trained.out
-    generated = run(
-        generate_command(data, tmp_path / "save" / "checkpoint_last.pt", user_dir=extended), **place
-    )
+    generated = run(generate_command(data, tmp_path / "save" / "checkpoint_last.pt", user_dir=extended), **place)
     assert len(best(generated.out)) == 100
     offered = run(["python", "-m", "s2sft_fairseq"], cwd=extended.parent).out
     assert "span_masked" in offered

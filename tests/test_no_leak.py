@@ -32,9 +32,7 @@ def batch(method: str, *, training: bool, seed: int) -> Tuple[Slots, int]:
     laid_out_by = objective(method, **NOISE)
     pairs = random_pairs(laid_out_by.convention, count=3, seed=seed, longest=4)
     rng = np.random.default_rng(seed)
-    blocks = collate(
-        [laid_out_by.train(*p, rng) if training else laid_out_by.evaluate(*p) for p in pairs], pad=PAD
-    )
+    blocks = collate([laid_out_by.train(*p, rng) if training else laid_out_by.evaluate(*p) for p in pairs], pad=PAD)
     return blocks.packed(), blocks.source.token.size(1)
 
 

@@ -219,15 +219,11 @@ class TestSourceNoise:
 @pytest.mark.parametrize("method", METHODS)
 def test_special_tokens_come_from_text_alone(method: str) -> None:
     """Whatever the noise, the only special token that it brings in is the mask."""
-    made_by = objective(
-        method, target_mask_prob=1.0, mask_keep_prob=0.0, mask_random_prob=0.9, source_mask_prob=1.0
-    )
+    made_by = objective(method, target_mask_prob=1.0, mask_keep_prob=0.0, mask_random_prob=0.9, source_mask_prob=1.0)
     answer = framed(random_words(rng(), 500), end=[SEP])
     blocks = made_by.train(source_of(made_by, random_words(rng(), 500)), answer, rng())
     inner = torch.cat([blocks.source.token[0, 1:-1], blocks.target.token[0, 1:], blocks.query.token[0]])
-    assert not torch.isin(
-        inner, torch.tensor([UNK, CLS, VOCABULARY.pad(), *ids("[unused0] [unused1]")])
-    ).any()
+    assert not torch.isin(inner, torch.tensor([UNK, CLS, VOCABULARY.pad(), *ids("[unused0] [unused1]")])).any()
     assert inner.eq(MASK).any() and torch.isin(inner, ids("w0 w1 w2")).any()
 
 

@@ -118,11 +118,7 @@ def test_a_language_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists", index("tool"), translation(("tool", "does", f" {LONG}")))
     done = run("--lists", str(lists), "--lang", "fr", "--to", str(tmp_path / "out"))
     assert done.returncode != 0 and not (tmp_path / "out").exists()
-    assert (
-        done.stderr.count("\n") == 1
-        and "no package descriptions in fr" in done.stderr
-        and "in: en" in done.stderr
-    )
+    assert done.stderr.count("\n") == 1 and "no package descriptions in fr" in done.stderr and "in: en" in done.stderr
 
 
 def test_a_machine_without_apt_is_one_line(tmp_path: Path) -> None:
@@ -141,9 +137,7 @@ def test_a_failing_apt_is_told_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_lists_that_apt_fetches_are_read(tmp_path: Path) -> None:
-    lists = write_lists(
-        tmp_path / "mirror", index("tool"), translation(("tool", "does one thing", f" {LONG}"))
-    )
+    lists = write_lists(tmp_path / "mirror", index("tool"), translation(("tool", "does one thing", f" {LONG}")))
     apt = tmp_path / "apt-get"
     apt.write_text(
         "#!/bin/sh\nfor option; do case $option in Dir::State::Lists=*) to=${option#*=};; esac; done\n"

@@ -28,9 +28,7 @@ pytestmark = pytest.mark.slow
 def checkout(tmp_path: Path) -> Path:
     """A copy to build in: setuptools leaves its ``build`` folder, and packs what an older one holds."""
     copy = tmp_path / "checkout"
-    shutil.copytree(
-        ROOT / "s2sft_fairseq", copy / "s2sft_fairseq", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(ROOT / "s2sft_fairseq", copy / "s2sft_fairseq", ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
         shutil.copy(ROOT / name, copy)
     return copy
@@ -60,9 +58,7 @@ def test_an_installation_starts_the_hook(checkout: Path, tmp_path: Path, kind: s
     with build(checkout, kind) as wheel:
         wheel.extractall(tmp_path / "site-packages")
     command = [sys.executable, "-S", "-c", STARTED, str(tmp_path / "site-packages")]
-    assert subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=tmp_path
-    ).stdout.split() == ["True"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout.split() == ["True"]
 
 
 def test_the_source_archive_can_be_built_again(checkout: Path, tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from pairs import PERCENT, SPLITS, Pair, count_words, split_of, split_pairs, texts_of, write_pairs
 from text_files import one_line, read_lines, write_files
 
-GROUPS = {
-    split: next(f"module{n}" for n in range(1000) if split_of(f"module{n}") == split) for split in SPLITS
-}
+GROUPS = {split: next(f"module{n}" for n in range(1000) if split_of(f"module{n}") == split) for split in SPLITS}
 
 
 def pair(split: str, source: str, target: str) -> Pair:
@@ -78,9 +76,7 @@ def test_separators_become_spaces(separator: str) -> None:
 
 
 def test_files_of_a_split_are_as_long(tmp_path: Path) -> None:
-    pairs = [
-        Pair(f"group{n}", (f"a\t{n}", "b\u2028"), f"source\x0c{n}", f"target\x85{n}") for n in range(300)
-    ]
+    pairs = [Pair(f"group{n}", (f"a\t{n}", "b\u2028"), f"source\x0c{n}", f"target\x85{n}") for n in range(300)]
     splits = write_pairs(pairs, tmp_path / "new" / "folder")
     for split in SPLITS:
         for kind in ("src", "tgt", "origin.tsv"):

@@ -57,9 +57,7 @@ def test_every_text_comes_once_within_the_limits(module: ModuleType, vocab: Path
     assert max(map(len, rows)) == 40 and len(rows) == len(texts)
     assert all(row[0] == CLS and row[-1] == SEP for row in rows)
     kept = Counter(tuple(sorted(piece for piece in row if piece > MASK)) for row in rows)
-    whole = Counter(
-        tuple(sorted([*text.source, *text.target])) for text in texts if sum(map(len, text)) <= 37
-    )
+    whole = Counter(tuple(sorted([*text.source, *text.target])) for text in texts if sum(map(len, text)) <= 37)
     assert len(whole) > 100 and whole <= kept
 
 
@@ -95,9 +93,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_a_published_model(vocab: Path,
     command = [sys.executable, str(FOLDER / "pretrain.py"), "--pairs", str(tmp_path), "--vocab", str(vocab)]
     command += ["--to", str(tmp_path / "model"), "--minutes", "0.2", "--save-seconds", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "model" / "pretrain.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -106,9 +102,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_a_published_model(vocab: Path,
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "goes on from" in done.stdout
-    losses = [
-        float(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("held-out loss")
-    ]
+    losses = [float(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("held-out loss")]
     assert losses[-1] < 2.5 < np.log(95)
     assert not (tmp_path / "model" / "pretrain.pt").exists()
     assert (tmp_path / "model" / "vocab.txt").read_text() == vocab.read_text()

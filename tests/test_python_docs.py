@@ -86,9 +86,7 @@ def test_a_package_that_is_missing_is_one_line(site: Path) -> None:
 
 
 def test_held_out_summaries_are_not_in_the_single_texts(tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text(
-        'def f():\n    """Say the held-out thing."""\ndef g():\n    """Say another."""\n'
-    )
+    (tmp_path / "m.py").write_text('def f():\n    """Say the held-out thing."""\ndef g():\n    """Say another."""\n')
     name = next(f"m{n}" for n in range(100) if split_of(f"m{n}") == "train")
     module = python_docs.Module("sample", "1", name, tmp_path / "m.py")
     entries = list(python_docs.read_entries([module]))

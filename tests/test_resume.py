@@ -42,9 +42,7 @@ def kill_when_it_appears(command: List[object], path: Path) -> None:
     ) as process:
         deadline = time.monotonic() + 120
         while not path.exists():
-            assert process.poll() is None and time.monotonic() < deadline, (
-                "it ended before it could be killed"
-            )
+            assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
             time.sleep(0.005)
         process.kill()
     assert process.returncode == -signal.SIGKILL
@@ -77,9 +75,7 @@ def test_any_number_of_workers_gives_the_same(bert: Path, data: Path, tmp_path: 
 
 def test_noise_changes_from_epoch_to_epoch(bert: Path, data: Path, tmp_path: Path) -> None:
     """Nothing is learnt and nothing else is random, so losses of two epochs differ by their noise alone."""
-    frozen = dict(
-        pretrained=bert, lr=0, dropout=0, attention_dropout=0, finetune_method="causal", batch_size=40
-    )
+    frozen = dict(pretrained=bert, lr=0, dropout=0, attention_dropout=0, finetune_method="causal", batch_size=40)
     losses = {}
     for noise in ("0.5", "0"):
         options = dict(source_mask_prob=noise, num_workers=2, max_epoch=3, max_update=3)

@@ -45,10 +45,7 @@ def generate(
     suppressed = [token for token in VOCABULARY.symbols if token not in (*WORDS, "[UNK]", "[SEP]")]
     generator = kind([model], VOCABULARY, tokens_to_suppress=suppressed, unk_penalty=torch.inf, **options)
     found = generator.generate([model], {"net_input": {"src_tokens": source}})
-    return [
-        [Hypothesis(tuple(h["tokens"].tolist()), float(h["score"])) for h in hypotheses]
-        for hypotheses in found
-    ]
+    return [[Hypothesis(tuple(h["tokens"].tolist()), float(h["score"])) for h in hypotheses] for hypotheses in found]
 
 
 def log_probability(model: S2SFTModel, source: Tensor, tokens: Tuple[int, ...]) -> float:
@@ -66,9 +63,7 @@ def exhaustive(
     """All hypotheses of ``shortest`` to ``longest`` words with their scores, the best first."""
     words = ids(" ".join(WORDS)).tolist()
     texts = (t for n in range(shortest, longest + 1) for t in itertools.product(words, repeat=n))
-    scored = [
-        Hypothesis((*t, SEP), log_probability(model, source, (*t, SEP)) / penalty(len(t) + 1)) for t in texts
-    ]
+    scored = [Hypothesis((*t, SEP), log_probability(model, source, (*t, SEP)) / penalty(len(t) + 1)) for t in texts]
     return sorted(scored, key=lambda hypothesis: -hypothesis.score)
 
 
@@ -102,9 +97,7 @@ def test_a_wide_beam_is_exhaustive_search(method: str, name: str, alpha: float) 
     sources = some_sources(model)
     found = generate(model, sources, beam_size=40, min_len=1, max_len_b=3, len_penalty=alpha, **options)
     for source, hypotheses in zip(sources, found):
-        expected = exhaustive(
-            model, source, shortest=1, longest=3, penalty=lambda length: penalty(length, alpha)
-        )
+        expected = exhaustive(model, source, shortest=1, longest=3, penalty=lambda length: penalty(length, alpha))
         assert len(expected) == 3 + 9 + 27
         assert_same(hypotheses, expected)
 
@@ -127,9 +120,7 @@ def test_penalties_choose_different_hypotheses() -> None:
 def test_a_score_is_that_of_teacher_forcing(method: str, beam: int) -> None:
     model = decided_model(method, seed=2)
     sources = some_sources(model)
-    for source, hypotheses in zip(
-        sources, generate(model, sources, beam_size=beam, max_len_b=8, len_penalty=0.7)
-    ):
+    for source, hypotheses in zip(sources, generate(model, sources, beam_size=beam, max_len_b=8, len_penalty=0.7)):
         assert len(hypotheses) == beam
         for tokens, score in hypotheses:
             expected = log_probability(model, source, tokens) / len(tokens) ** 0.7
@@ -218,9 +209,7 @@ def ngrams(tokens: Tuple[int, ...], size: int) -> List[Tuple[int, ...]]:
 def forbidden(words: Tuple[int, ...], size: int) -> List[int]:
     """The tokens that would repeat an n-gram, told by trying each."""
     seen = set(ngrams(words, size))
-    return [
-        t for t in range(len(VOCABULARY)) if ngrams((*words, t), size)[-1:] and (*words, t)[-size:] in seen
-    ]
+    return [t for t in range(len(VOCABULARY)) if ngrams((*words, t), size)[-1:] and (*words, t)[-size:] in seen]
 
 
 class TestNGramBlocking:

@@ -77,9 +77,7 @@ def ids_of(line: str, directory: Path) -> "list[int]":
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_ids_of_berts_tokenizer(
-    ours: WordPiece, theirs: BertTokenizerFast, directory: Path, text: str
-) -> None:
+def test_ids_of_berts_tokenizer(ours: WordPiece, theirs: BertTokenizerFast, directory: Path, text: str) -> None:
     assert ids_of(ours.encode(text), directory) == theirs.encode(text, add_special_tokens=False)
 
 
@@ -135,7 +133,5 @@ def test_beginning_of_word(ours: WordPiece) -> None:
 
 def test_no_vocabulary(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.txt"):
-        with pytest.raises(
-            UserError, match=r"--s2s-ft-vocab: no vocabulary at .*; expected BERT's vocab\.txt"
-        ):
+        with pytest.raises(UserError, match=r"--s2s-ft-vocab: no vocabulary at .*; expected BERT's vocab\.txt"):
             word_piece(path)

@@ -5,7 +5,7 @@
 #   bash examples/quickstart/run.sh --random            the same from random weights, to compare
 #
 #   --seed N      another run (default 1)            --method M   causal, masked or pseudo_masked (default)
-#   --updates N   train longer or shorter (default 1500)
+#   --updates N   train longer or shorter (default 1000)
 #
 # It installs what it needs into .venv, builds the text from the Python packages on this machine, and then runs the
 # commands that you would type for your own data, showing each. All it makes is in examples/quickstart/work. A second
@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-seed=1 method=pseudo_masked updates=1500 start=pretrained
+seed=1 method=pseudo_masked updates=1000 start=pretrained
 while [ $# -gt 0 ]; do
     case $1 in
         --seed) seed=${2:?"--seed wants a number"}; shift 2 ;;
@@ -41,7 +41,7 @@ show() {
 }
 
 # fairseq's log with the lines that tell how far it is; all of it is in the file $1.
-progress() { tee -a "$1" | grep --line-buffered -E 'train_inner| valid |error|Error|loaded|Saved|Translated' | cut -c -160; }
+progress() { tee -a "$1" | { grep --line-buffered -E '^\$ | sents|train_inner| valid |rror|loaded|Saved|Translated' || true; }; }
 
 mkdir -p "$run"
 echo "== text: docstrings of the installed packages, and their summary lines"
@@ -68,17 +68,20 @@ fi
 
 echo "== fine-tune ($method, from $start weights, seed $seed)"
 case $start in
-    pretrained) weights=(--pretrained $encoder) ;;
-    random) weights=(--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --encoder-attention-heads 4) ;;
+    pretrained) weights=(--pretrained $encoder) lr=5e-4 ;;
+    random)
+        weights=(--encoder-layers 4 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --encoder-attention-heads 4)
+        lr=1e-3
+        ;;
 esac
 if [ ! -e "$run/trained" ]; then
     show fairseq-train $work/data-bin "${plugin[@]}" --arch s2s_ft "${weights[@]}" --finetune-method "$method" \
-        --max-source-positions 128 --max-target-positions 40 --attention-dropout 0 --target-mask-prob 0.2 \
+        --max-source-positions 96 --max-target-positions 40 --attention-dropout 0 --target-mask-prob 0.2 \
         --criterion s2s_ft_label_smoothed --label-smoothing 0.1 \
         --optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
-        --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 150 --total-num-update "$updates" \
-        --max-update "$updates" --max-tokens 3000 --seed "$seed" --cpu \
-        --save-dir "$run/checkpoints" --save-interval-updates 250 --keep-interval-updates 1 --no-epoch-checkpoints \
+        --lr $lr --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update "$updates" \
+        --max-update "$updates" --max-tokens 2500 --seed "$seed" --cpu \
+        --save-dir "$run/checkpoints" --save-interval-updates 200 --keep-interval-updates 1 --no-epoch-checkpoints \
         --log-format simple --log-interval 10 2>&1 | progress "$run/train.log"
     touch "$run/trained"
 fi

@@ -29,9 +29,7 @@ class Objective(ABC):
 
     target_mask_prob: ClassVar[float] = 0.0
 
-    def __init__(
-        self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions
-    ) -> None:
+    def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions) -> None:
         self.convention = self.convention_of(dictionary, segments)
         self.corruption = Corruption(dictionary, options, target_mask_prob=self.target_mask_prob)
 
@@ -53,14 +51,15 @@ class Objective(ABC):
         """The noise-free slots of one example: every target token is predicted, by every method."""
         return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.convention)
 
-    def train_slots(self, source: int, target: int) -> int:
-        """How many slots a training example of these lengths takes (ints, or arrays of them)."""
+    def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """How many slots training examples of these lengths take."""
         return source + target
 
-    def evaluate_slots(self, source: int, target: int) -> int:
-        """How many slots a noise-free example takes."""
-        queries = 0 if self.convention.query is None else target + int(self.convention.start is not None)
-        return source + target + queries
+    def evaluate_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """How many slots noise-free examples of these lengths take."""
+        if self.convention.query is None:
+            return source + target
+        return source + 2 * target + int(self.convention.start is not None)
 
 
 Registered = TypeVar("Registered", bound=Type[Objective])

@@ -31,5 +31,5 @@ class PseudoMasked(Objective):
             query._replace(token=stand_ins.unsqueeze(0)),
         )
 
-    def train_slots(self, source: int, target: int) -> int:
+    def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         return self.evaluate_slots(source, target)

@@ -11,9 +11,7 @@ from transformers import BertTokenizer
 
 MASKED = 0.15  # of the pieces are to be predicted (Devlin et al. 2019, section 3.1); of these
 HIDDEN, REPLACED = 0.8, 0.1  # stand as [MASK] and as another piece, the rest as they are
-PAIRED = (
-    0.75  # of the pairs are read as source and target, segments 0 and 1; the rest as one text, target first
-)
+PAIRED = 0.75  # of the pairs are read as source and target, segments 0 and 1; the rest as one text, target first
 FROM_START = 0.5  # of the texts that are too long are read from their start, the rest from anywhere
 BUCKET = 64  # batches that are sorted by length together
 
@@ -43,17 +41,13 @@ def read_texts(tokenizer: BertTokenizer, source: Path, target: Optional[Path] = 
     sources = _encode(tokenizer, source)
     targets = _encode(tokenizer, target) if target else [np.empty(0, np.int32)] * len(sources)
     if len(sources) != len(targets):
-        raise SystemExit(
-            f"{source} has {len(sources)} lines and {target} has {len(targets)}: they must be as many"
-        )
+        raise SystemExit(f"{source} has {len(sources)} lines and {target} has {len(targets)}: they must be as many")
     return [Text(*text) for text in zip(sources, targets)]
 
 
 def _encode(tokenizer: BertTokenizer, path: Path) -> list[Pieces]:
     if not path.is_file():
-        raise SystemExit(
-            f"{path}: there is no such file; make it with the scripts in preprocess/ (see README.md)"
-        )
+        raise SystemExit(f"{path}: there is no such file; make it with the scripts in preprocess/ (see README.md)")
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     encoded = tokenizer.backend_tokenizer.encode_batch_fast(lines, add_special_tokens=False)
     return [np.array(line.ids, np.int32) for line in encoded]

@@ -158,9 +158,7 @@ class Training:
         """Prints updates, mean loss since the last line, learning rate, tokens a second and time left."""
         left = max(0.0, self.args.minutes - self.seconds / 60)
         rate = self.optimizer.param_groups[0]["lr"]
-        told = (
-            f"update {self.updates} loss {loss:.3f} lr {rate:.2e} {speed:,.0f} tokens/s {left:.1f} min left"
-        )
+        told = f"update {self.updates} loss {loss:.3f} lr {rate:.2e} {speed:,.0f} tokens/s {left:.1f} min left"
         print(told if math.isfinite(loss) else f"{told} (diverged: take a lower --lr)", flush=True)
 
     def save(self) -> None:
@@ -174,9 +172,7 @@ class Training:
 
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--pairs",
         type=Path,
@@ -185,9 +181,7 @@ def parse_arguments() -> argparse.Namespace:
         help="folders with train.{src,tgt}; held-out text: the first's valid.*",
     )
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="files with more text, one a line")
-    parser.add_argument(
-        "--vocab", type=Path, required=True, help="vocab.txt (preprocess/wordpiece_vocabulary.py)"
-    )
+    parser.add_argument("--vocab", type=Path, required=True, help="vocab.txt (preprocess/wordpiece_vocabulary.py)")
     parser.add_argument("--to", type=Path, required=True, help="folder of the model")
     parser.add_argument("--minutes", type=float, default=75, help="how long to train (default: %(default)s)")
     parser.add_argument(
@@ -206,9 +200,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--max-length", type=int, default=200, help="pieces in a text (default: %(default)s)")
     parser.add_argument("--dropout", type=float, default=0.05, help="(default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
-    parser.add_argument(
-        "--save-seconds", type=float, default=180, help="between checkpoints (default: %(default)s)"
-    )
+    parser.add_argument("--save-seconds", type=float, default=180, help="between checkpoints (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
     return parser.parse_args()
 
