@@ -1,5 +1,6 @@
 """A run that is killed and started again ends exactly where an uninterrupted one does."""
 
+import filecmp
 import re
 import signal
 import subprocess
@@ -29,8 +30,14 @@ def assert_equal_weights(one: Path, other: Path) -> None:
         assert tensor.equal(second[name]), name
 
 
-def kill_when_it_appears(command: List[object], path: Path) -> None:
-    """Starts a command, and kills it as soon as a file is there."""
+def written(checkpoint: Path) -> bool:
+    """Whether a checkpoint is there, and its copy checkpoint_last.pt too (fairseq does not copy atomically)."""
+    last = checkpoint.with_name("checkpoint_last.pt")
+    return checkpoint.exists() and last.exists() and filecmp.cmp(checkpoint, last, shallow=False)
+
+
+def kill_when_written(command: List[object], checkpoint: Path) -> None:
+    """Starts a command, and kills it as soon as it has written a checkpoint."""
     words = [str(word) for word in command]
     with subprocess.Popen(
         words,
@@ -41,7 +48,7 @@ def kill_when_it_appears(command: List[object], path: Path) -> None:
         start_new_session=True,
     ) as process:
         deadline = time.monotonic() + 120
-        while not path.exists():
+        while not written(checkpoint):
             assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
             time.sleep(0.005)
         process.kill()
@@ -53,7 +60,7 @@ def test_killed_in_mid_epoch(bert: Path, data: Path, tmp_path: Path, workers: in
     options = dict(pretrained=bert, num_workers=workers, max_update=35, save_interval_updates=4, **OPTIONS)
     run(train_command(data, tmp_path / "whole", **options))
     broken = train_command(data, tmp_path / "broken", **options)
-    kill_when_it_appears(broken, tmp_path / "broken" / "checkpoint_2_16.pt")
+    kill_when_written(broken, tmp_path / "broken" / "checkpoint_2_16.pt")
     assert not (tmp_path / "broken" / "checkpoint_4_35.pt").exists()
     assert "Loaded checkpoint" in run(broken).out
     assert_equal_weights(tmp_path / "whole", tmp_path / "broken")
