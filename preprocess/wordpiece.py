@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from text_files import one_line, read_lines, write_files
+from text_files import read_lines, write_files
 from tqdm import tqdm
 
 from s2sft_fairseq.errors import UserError
@@ -45,7 +45,7 @@ def pieces(bpe: WordPiece, path: Path) -> Iterator[str]:
     """Yields the pieces of every line of a file, separated by spaces."""
     lines = iter(tqdm(read_lines(path), desc=str(path), unit=" lines", mininterval=1))
     while batch := list(itertools.islice(lines, BATCH)):
-        yield from bpe.encode_lines([one_line(line) for line in batch])
+        yield from bpe.encode_lines(batch)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import collections
 import importlib.metadata
 import io
 import logging
+import os
 import sys
 import typing
 import warnings
@@ -32,6 +33,7 @@ def check_environment(name: str) -> None:
     allow_checkpoint_types()
     quiet_warnings()
     refuse_bad_input()
+    copy_whole_files()
 
 
 def check_fairseq() -> None:
@@ -114,3 +116,16 @@ def refuse_bad_input() -> None:
     """Lets standard input be read as strictly as a file; in the C locale Python lets bytes pass that are no UTF-8."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+
+
+def copy_whole_files() -> None:
+    """Lets fairseq copy checkpoint_last.pt under a temporary name first, so that a kill leaves no half of it."""
+    from fairseq.file_io import PathManager
+
+    copy = PathManager.copy
+
+    def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> None:
+        copy(src_path, f"{dst_path}.tmp", overwrite=True)
+        os.replace(f"{dst_path}.tmp", dst_path)
+
+    PathManager.copy = staticmethod(copy_whole)

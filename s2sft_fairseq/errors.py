@@ -31,6 +31,8 @@ def one_line(error: BaseException) -> Optional[str]:
         )
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"no such file or directory: {error.filename}"
+    if isinstance(error, FileExistsError):
+        return f"{error} is there already; remove its folder, or name another --destdir"
     if isinstance(error, OSError) and str(error).startswith("Model file not found"):
         return f"{error}; expected --path CHECKPOINT, as fairseq-train or import_pretrained wrote it"
     checkpoint = checkpoint_being_read(error)
