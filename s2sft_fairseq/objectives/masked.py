@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
-from ..slots import IGNORE, Blocks, Convention, context_slots, source_slots
+from ..slots import IGNORE, Blocks, Convention
 from .objective import Objective, Segments, masked_convention, register_objective
 
 
@@ -24,11 +24,7 @@ class Masked(Objective):
         chosen = torch.zeros(len(target), dtype=torch.bool)
         chosen[torch.from_numpy(rng.permutation(len(target))[:count])] = True
         token = torch.where(chosen, self.corruption.stand_ins(target, rng), target)
-        given = source_slots(source.unsqueeze(0), self.convention)
-        known = context_slots(
-            token.unsqueeze(0),
-            self.convention,
-            source_length=torch.tensor([[len(source)]]),
-            label=target.masked_fill(~chosen, IGNORE).unsqueeze(0),
-        )
-        return Blocks(given, known, given.columns(0, 0))
+        label = target.masked_fill(~chosen, IGNORE)
+        given, known, query = self.evaluate(source, target)
+        known = known._replace(token=token.unsqueeze(0), label=label.unsqueeze(0))
+        return Blocks(given, known, query.columns(0, 0))
