@@ -1,6 +1,7 @@
 """BERT's WordPiece as ``--bpe s2s_ft_wordpiece``: text to pieces of a pretrained vocabulary and back."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -11,6 +12,8 @@ from tokenizers.decoders import WordPiece as WordPieceDecoder
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from .errors import UserError
+
+CONTRACTION = re.compile(r"(\w) ' (s|t|re|ve|m|ll|d)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -47,8 +50,8 @@ class WordPiece:
         return [" ".join(encoding.tokens) for encoding in encodings]
 
     def decode(self, x: str) -> str:
-        """Pieces to text: joined words, no space before punctuation."""
-        return self.decoder.decode(x.split(" "))
+        """Pieces to text: joined words and contractions, no space before punctuation."""
+        return CONTRACTION.sub(r"\1'\2", self.decoder.decode(x.split(" ")))
 
     def is_beginning_of_word(self, x: str) -> bool:
         """Whether a piece starts a word (fairseq's encoders tell this)."""

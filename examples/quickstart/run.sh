@@ -41,7 +41,7 @@ show() {
 }
 
 # fairseq's log with the lines that tell how far it is; all of it is in the file $1.
-progress() { tee -a "$1" | { grep --line-buffered -E '^\$ | sents|train_inner| valid |rror|loaded|Saved|Translated' || true; }; }
+progress() { tee -a "$1" | { grep --line-buffered -E '^\$ | sents|train_inner| valid |rror|loaded|Saved| wps=|Translated' || true; }; }
 
 mkdir -p "$run"
 echo "== text: docstrings of the installed packages, and their summary lines"
@@ -90,6 +90,7 @@ echo "== generate"
 if [ ! -e "$run/generate-test.txt" ]; then
     show fairseq-generate $work/data-bin "${plugin[@]}" --path "$run/checkpoints/checkpoint_last.pt" --cpu \
         --beam 5 --max-len-b 39 --no-repeat-ngram-size 3 --max-tokens 8000 \
+        --log-format simple --log-interval 2 \
         --bpe s2s_ft_wordpiece --s2s-ft-vocab $encoder --results-path "$run/generated" 2>&1 | progress "$run/generate.log"
     mv "$run/generated/generate-test.txt" "$run/generate-test.txt"
 fi
