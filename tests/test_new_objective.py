@@ -15,18 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dictionary import PretrainedDictionary
-from ..slots import IGNORE, Blocks, Convention
-from .objective import Objective, Segments, masked_convention, register_objective
+from ..slots import IGNORE, Blocks
+from .objective import Objective, register_objective
 
 
 @register_objective("span_masked")
 class SpanMasked(Objective):
     """The tokens from a random first to a random last one are masked; decoding is that of ``masked``."""
-
-    @staticmethod
-    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return masked_convention(dictionary, segments)
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         first, last = sorted(rng.integers(len(target), size=2))

@@ -15,17 +15,10 @@ from .objective import Objective, Segments, register_objective
 class Causal(Objective):
     """Every target slot predicts its successor; noise, if asked for, corrupts known tokens but not the start."""
 
-    @staticmethod
-    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return Convention(
-            pad=dictionary.pad(),
-            end=dictionary.eos(),
-            source_segment=segments.source,
-            target_segment=segments.target,
-            source_end=False,
-            start=dictionary.eos(),
-            query=None,
-        )
+    @classmethod
+    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        convention = super().convention_of(dictionary, segments)
+        return convention._replace(source_end=False, start=dictionary.eos(), query=None)
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         blocks = self.evaluate(source, target)

@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dictionary import PretrainedDictionary
-from ..slots import IGNORE, Blocks, Convention
-from .objective import Objective, Segments, masked_convention, register_objective
+from ..slots import IGNORE, Blocks
+from .objective import Objective, register_objective
 
 
 @register_objective("masked")
@@ -14,10 +13,6 @@ class Masked(Objective):
     """``int(p · m)`` target tokens, at least one, the end token among the candidates, give way to stand-ins."""
 
     target_mask_prob = 0.5
-
-    @staticmethod
-    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return masked_convention(dictionary, segments)
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         count = max(1, int(self.corruption.target_mask_prob * len(target)))

@@ -33,10 +33,21 @@ class Objective(ABC):
         self.convention = self.convention_of(dictionary, segments)
         self.corruption = Corruption(dictionary, options, target_mask_prob=self.target_mask_prob)
 
-    @staticmethod
-    @abstractmethod
-    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        """How the method lays out a pair when it predicts."""
+    @classmethod
+    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        """How the method lays out a pair when it predicts: ``[CLS] s [SEP]``, then queries that are masks.
+
+        (000, section 2.4: the mask gives way to its prediction in the next step.)
+        """
+        return Convention(
+            pad=dictionary.pad(),
+            end=dictionary.eos(),
+            source_segment=segments.source,
+            target_segment=segments.target,
+            source_end=True,
+            start=None,
+            query=dictionary.mask(),
+        )
 
     @abstractmethod
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
@@ -75,16 +86,3 @@ def register_objective(name: str) -> Callable[[Registered], Registered]:
         return objective
 
     return register
-
-
-def masked_convention(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-    """``[CLS] s [SEP]``, then queries that are masks (000, section 2.4: the mask gives way to its prediction)."""
-    return Convention(
-        pad=dictionary.pad(),
-        end=dictionary.eos(),
-        source_segment=segments.source,
-        target_segment=segments.target,
-        source_end=True,
-        start=None,
-        query=dictionary.mask(),
-    )

@@ -6,9 +6,8 @@ The target is kept whole as context and every token of it is predicted, from slo
 import numpy as np
 from torch import Tensor
 
-from ..dictionary import PretrainedDictionary
-from ..slots import Blocks, Convention
-from .objective import Objective, Segments, masked_convention, register_objective
+from ..slots import Blocks
+from .objective import Objective, register_objective
 
 
 @register_objective("pseudo_masked")
@@ -16,10 +15,6 @@ class PseudoMasked(Objective):
     """One stand-in a token is its pseudo mask; with the target's probability it replaces the known token too."""
 
     target_mask_prob = 0.5
-
-    @staticmethod
-    def convention_of(dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return masked_convention(dictionary, segments)
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, query = self.evaluate(source, target)
