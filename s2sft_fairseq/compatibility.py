@@ -124,8 +124,9 @@ def copy_whole_files() -> None:
 
     copy = PathManager.copy
 
-    def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> None:
-        copy(src_path, f"{dst_path}.tmp", overwrite=True)
+    def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
+        copied = copy(src_path, f"{dst_path}.tmp", overwrite=True)
         os.replace(f"{dst_path}.tmp", dst_path)
+        return bool(copied)  # fairseq asserts it
 
     PathManager.copy = staticmethod(copy_whole)

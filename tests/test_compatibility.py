@@ -13,7 +13,7 @@ def test_a_copied_checkpoint_is_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     """A copy that is cut short leaves what was there before."""
     new, last = tmp_path / "checkpoint_1_4.pt", tmp_path / "checkpoint_last.pt"
     new.write_text("new")
-    PathManager.copy(str(new), str(last), overwrite=True)
+    assert PathManager.copy(str(new), str(last), overwrite=True)
     assert last.read_text() == "new"
 
     def cut_short(_: str, destination: str) -> None:
