@@ -3,7 +3,7 @@
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -67,15 +67,34 @@ class ModelOptions(FairseqDataclass):
     )
 
 
-def adopt_pretrained_shape(cfg: ModelOptions, config: Dict[str, Any]) -> None:
-    """Takes the sizes over from a published config.json."""
-    cfg.encoder_layers = config["num_hidden_layers"]
-    cfg.encoder_embed_dim = config["hidden_size"]
-    cfg.encoder_ffn_embed_dim = config.get("intermediate_size", 4 * config["hidden_size"])
-    cfg.encoder_attention_heads = config.get("num_attention_heads", 12)
-    cfg.layer_norm_eps = config.get("layer_norm_eps", 1e-12)
-    cfg.type_vocab_size = config.get("type_vocab_size", 2)
-    cfg.position_rows = config.get("max_position_embeddings", 512)
+def published_shape(config: Dict[str, Any]) -> Dict[str, Any]:
+    """The options that a published config.json decides."""
+    return {
+        "encoder_layers": config["num_hidden_layers"],
+        "encoder_embed_dim": config["hidden_size"],
+        "encoder_ffn_embed_dim": config.get("intermediate_size", 4 * config["hidden_size"]),
+        "encoder_attention_heads": config.get("num_attention_heads", 12),
+        "layer_norm_eps": config.get("layer_norm_eps", 1e-12),
+        "type_vocab_size": config.get("type_vocab_size", 2),
+        "position_rows": config.get("max_position_embeddings", 512),
+    }
+
+
+SHAPE = (
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "layer_norm_eps",
+    "type_vocab_size",
+    "position_rows",
+)
+
+
+def adopt_shape(cfg: ModelOptions, shape: Mapping[str, Any]) -> None:
+    """Takes the sizes over from those of a published or of a trained model."""
+    for name in SHAPE:
+        setattr(cfg, name, shape[name])
 
 
 def check_options(cfg: ModelOptions) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 import torch
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import FairseqTask, register_task
@@ -17,7 +18,7 @@ from .dataset import FramedText, PairDataset
 from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .generator import S2SFTGenerator
-from .model import ModelOptions, S2SFTModel, adopt_pretrained_shape
+from .model import ModelOptions, S2SFTModel, adopt_shape, published_shape
 from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class TaskOptions(CorruptionOptions):
     seed: int = II("common.seed")
     fp16: bool = II("common.fp16")
     cpu: bool = II("common.cpu")
+    save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
     reuse_dataloader: bool = field(
         default=False,
@@ -132,13 +134,7 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        if not from_checkpoint:
-            self.check_training()
-        directory = Path(cfg.pretrained) if cfg.pretrained and not from_checkpoint else None
-        if directory is not None:
-            config = pretrained.read_config(directory)
-            adopt_pretrained_shape(cfg, config)
-            self.check_vocabulary(directory, config["vocab_size"])
+        directory = None if from_checkpoint else self.prepare_new_model(cfg)
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         self.objective = OBJECTIVES[cfg.finetune_method](
@@ -148,6 +144,23 @@ class S2SFTTask(FairseqTask):
         if directory is not None:
             model.load_pretrained(directory)
         return model
+
+    def prepare_new_model(self, cfg: ModelOptions) -> Optional[Path]:
+        """Takes the sizes of a new model from ``--pretrained``, and returns the directory of its weights, if any.
+
+        A run that is about to resume needs the directory no longer: the checkpoint tells sizes and weights.
+        """
+        self.check_training()
+        if not cfg.pretrained:
+            return None
+        directory, last = Path(cfg.pretrained), Path(self.cfg.save_dir, self.cfg.restore_file)
+        if last.is_file() and not directory.exists():
+            adopt_shape(cfg, load_checkpoint_to_cpu(str(last))["cfg"]["model"])
+            return None
+        config = pretrained.read_config(directory)
+        adopt_shape(cfg, published_shape(config))
+        self.check_vocabulary(directory, config["vocab_size"])
+        return directory
 
     def check_training(self) -> None:
         """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""

@@ -145,7 +145,11 @@ class TestSelfContained:
         shutil.rmtree(copied)
         out = run(generate_command(data, tmp_path / "save" / "checkpoint_best.pt")).out
         assert sorted(hypotheses(out)) == list(range(100))
-        run(train_command(data, tmp_path / "save", **{**options, "pretrained": bert, "max_update": 6}))
+        before = weights(tmp_path / "save" / "checkpoint_last.pt")
+        resumed = run(train_command(data, tmp_path / "save", **{**options, "max_update": 6}))
+        assert "num_updates=6" in resumed.out + resumed.err or "num_updates 6" in resumed.out + resumed.err
+        after = weights(tmp_path / "save" / "checkpoint_last.pt")
+        assert any(not after[name].equal(tensor) for name, tensor in before.items())
 
     def test_training_starts_from_the_pretrained_weights(self, bert: Path, data: Path, tmp_path: Path) -> None:
         run(train_command(data, tmp_path, pretrained=bert, max_update=1, lr=0))
