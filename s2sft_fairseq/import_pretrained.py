@@ -41,6 +41,8 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     )
     parser.add_argument("--max-source-positions", default="448", help="longest source (default: %(default)s)")
     parser.add_argument("--max-target-positions", default="64", help="longest target (default: %(default)s)")
+    parser.add_argument("--source-type-id", default="0", help="segment of source tokens (default: %(default)s)")
+    parser.add_argument("--target-type-id", default="1", help="segment of target tokens (default: %(default)s)")
     return parser.parse_args(argv)
 
 
@@ -67,6 +69,10 @@ def fairseq_config(args: argparse.Namespace) -> DictConfig:
             args.max_source_positions,
             "--max-target-positions",
             args.max_target_positions,
+            "--source-type-id",
+            args.source_type_id,
+            "--target-type-id",
+            args.target_type_id,
         ],
     )
     return convert_namespace_to_omegaconf(namespace)

@@ -14,6 +14,7 @@ from omegaconf import II
 from torch import Tensor
 
 from . import pretrained
+from .criterion import SlotCriterion
 from .dataset import FramedText, PairDataset
 from .dictionary import PretrainedDictionary
 from .errors import UserError
@@ -105,10 +106,9 @@ class S2SFTTask(FairseqTask):
             cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(str(folder))
         if cfg.source_lang is None or cfg.target_lang is None:
             raise UserError(f"{folder} has no binarized pairs; expected the output of fairseq-preprocess")
-        source, target = (
-            cls.load_dictionary(folder / f"dict.{lang}.txt") for lang in (cfg.source_lang, cfg.target_lang)
-        )
-        if source.fingerprint() != target.fingerprint():
+        source = cls.load_dictionary(folder / f"dict.{cfg.source_lang}.txt")
+        target = folder / f"dict.{cfg.target_lang}.txt"  # not there after fairseq-preprocess --only-source
+        if target.exists() and cls.load_dictionary(target).fingerprint() != source.fingerprint():
             raise UserError(
                 f"{folder}: source and target were binarized with different vocabularies; "
                 "run fairseq-preprocess with --srcdict VOCAB --joined-dictionary"
@@ -194,6 +194,21 @@ class S2SFTTask(FairseqTask):
             )
         cfg.vocabulary = found
 
+    def build_criterion(self, cfg: Any) -> SlotCriterion:
+        """Builds the loss, which must be one over labelled slots: others would train without the method's noise."""
+        criterion = super().build_criterion(cfg)
+        if not isinstance(criterion, SlotCriterion):
+            name = getattr(cfg, "_name", type(criterion).__name__)
+            raise UserError(f"--criterion {name} knows no labelled slots; expected --criterion s2s_ft_label_smoothed")
+        return criterion
+
+    def get_batch_iterator(self, *args: Any, **options: Any) -> Any:
+        """As fairseq's, without its read-ahead thread, which aborts a process that ends in mid-epoch.
+
+        The data workers read ahead all the same.
+        """
+        return super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Loads a split; only training data get noise.
 
@@ -270,6 +285,7 @@ class S2SFTTask(FairseqTask):
     ) -> Any:
         """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
         self.check_search(models, args)
+        self.check_targets(args)
         extra = dict(extra_gen_cls_kwargs or {})
         if seq_gen_cls is None and not getattr(args, "score_reference", False):
             seq_gen_cls = S2SFTGenerator
@@ -289,6 +305,14 @@ class S2SFTTask(FairseqTask):
             raise UserError("--print-alignment: this model has no cross-attention to align by; leave it out")
         if getattr(args, "print_step", False):
             raise UserError("--print-step: this model is not iterative and counts no steps; leave it out")
+
+    def check_targets(self, args: Any) -> None:
+        """Refuses what needs targets where there are none."""
+        for flag in ("score_reference", "prefix_size"):
+            if getattr(args, flag, None) and any(pairs.tgt is None for pairs in self.datasets.values()):
+                raise UserError(
+                    f"--{flag.replace('_', '-')} needs targets and the data have none; binarize them with both sides"
+                )
 
     def filter_indices_by_size(
         self,

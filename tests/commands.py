@@ -113,11 +113,10 @@ def preprocess_command(texts: Path, destination: Path, vocabulary: Path) -> List
 def train_command(data: Path, save: Path, **options: object) -> List[object]:
     """fairseq-train with a criterion and an optimizer; ``pretrained=DIR`` becomes ``--pretrained DIR``.
 
-    An option that is True is a flag without a value. Batches are not read ahead (``--data-buffer-size 0``):
-    the thread that does it may abort a process that stops in mid-epoch, after everything has been written.
+    An option that is True is a flag without a value.
     """
     defaults = dict(criterion="s2s_ft_label_smoothed", optimizer="adam", lr="1e-3", batch_size=8, max_update=4)
-    positions = dict(max_source_positions=12, max_target_positions=10, data_buffer_size=0)
+    positions = dict(max_source_positions=12, max_target_positions=10)
     words = flags({"arch": "s2s_ft", **defaults, **positions, **options})
     return ["fairseq-train", data, *PLUGIN, "--save-dir", save, "--log-format", "simple", "--cpu", *words]
 

@@ -163,6 +163,7 @@ class TestTraining:
             (dict(max_source_positions=2), "--max-source-positions is 2"),
             (dict(train_subset="trains"), "no split 'trains'"),
             (dict(restore_file="absent.pt"), "absent.pt"),
+            (dict(criterion="cross_entropy"), "--criterion cross_entropy knows no labelled slots"),
         ],
         ids=name_of,
     )
@@ -273,6 +274,19 @@ class TestGenerating:
         paths = f"{imported['causal']}:{imported['masked']}"
         line = mistake(generate_command(data, paths))
         assert "causal" in line and "masked" in line
+
+    @pytest.mark.parametrize("flag", [dict(score_reference=True), dict(prefix_size=2)], ids=name_of)
+    def test_no_targets(
+        self, bert: Path, texts: Path, imported: Dict[str, Path], tmp_path: Path, flag: Dict[str, object]
+    ) -> None:
+        """The sources alone are enough to generate, but not for what reads the targets."""
+        sources = [*preprocess_command(texts, tmp_path / "bin", bert / "vocab.txt"), "--only-source"]
+        run(sources)
+        languages = dict(source_lang="src", target_lang="tgt")
+        generated = run(generate_command(tmp_path / "bin", imported["masked"], **languages)).out
+        assert len(re.findall("^H-", generated, re.MULTILINE)) == 100
+        line = mistake(generate_command(tmp_path / "bin", imported["masked"], **languages, **flag))
+        assert "needs targets" in line
 
     def test_too_long_for_the_model(self, data: Path, imported: Dict[str, Path]) -> None:
         line = mistake(generate_command(data, imported["masked"], truncate_source="no"))
