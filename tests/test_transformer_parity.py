@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertModel, PreTrainedModel
 
 from s2sft_fairseq.errors import UserError
-from s2sft_fairseq.model import ModelOptions, S2SFTModel, adopt_pretrained_shape, transformer_shape
+from s2sft_fairseq.model import ModelOptions, S2SFTModel, adopt_shape, published_shape, transformer_shape
 from s2sft_fairseq.pretrained import read, read_config, tile_rows
 from s2sft_fairseq.slots import lay_out, source_slots
 from s2sft_fairseq.transformer import Transformer
@@ -65,7 +65,7 @@ def old_names(state: State) -> State:
 def load(directory: Path, *, positions: int = 48) -> S2SFTModel:
     """Our model with the weights of a directory."""
     cfg = ModelOptions(max_source_positions=positions - 16, max_target_positions=16)
-    adopt_pretrained_shape(cfg, read_config(directory))
+    adopt_shape(cfg, published_shape(read_config(directory)))
     transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
     model = S2SFTModel(cfg, transformer, objective("pseudo_masked").convention).eval()
     model.load_pretrained(directory)
