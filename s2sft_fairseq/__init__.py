@@ -6,11 +6,13 @@ architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s
 
 from .compatibility import check_environment
 from .errors import install_hook
+from .preprocessing import check_texts_first
 
 __version__ = "0.1.0"
 
 install_hook()
 check_environment(__name__)
+check_texts_first()
 
 from . import criterion, model, task, wordpiece  # noqa: E402  (fairseq is checked first)
 

@@ -189,9 +189,18 @@ class TestTraining:
         assert "expected the output of fairseq-preprocess" in mistake(train_command(tmp_path, tmp_path / "save"))
 
     def test_different_line_counts(self, bert: Path, tmp_path: Path) -> None:
+        """They are told before anything is binarized, and again where files were put together by hand."""
         write_pairs(tmp_path, "train", random_lines(9, seed=1), random_lines(8, seed=2))
         write_pairs(tmp_path, "valid", ["w1"], ["w1"])
-        run(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        line = mistake(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        assert "train.src has 9 lines" in line and "train.tgt has 8 lines" in line
+        assert not (tmp_path / "bin").exists()
+        for side, count in (("src", 9), ("tgt", 8)):
+            write_pairs(tmp_path, "train", random_lines(count, seed=1), random_lines(count, seed=2))
+            run(preprocess_command(tmp_path, tmp_path / side, bert))
+        shutil.copytree(tmp_path / "src", tmp_path / "bin")
+        for binarized in (tmp_path / "tgt").glob("train.src-tgt.tgt.*"):
+            shutil.copy(binarized, tmp_path / "bin")
         line = mistake(train_command(tmp_path / "bin", tmp_path / "save", encoder_layers=1))
         assert "9 source lines but 8 target lines" in line
         assert not list(tmp_path.glob("save/*.pt"))
@@ -244,7 +253,9 @@ class TestPreprocessing:
     def test_text_that_is_not_utf_8(self, bert: Path, tmp_path: Path) -> None:
         write_pairs(tmp_path, "train", ["w1", "w2"], ["w1", "w2"])
         (tmp_path / "train.src").write_bytes(b"w1\nw\xe92\n")
-        assert "not valid UTF-8" in mistake(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        line = mistake(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        assert f"{tmp_path}/train.src: line 2 is not valid UTF-8 (byte 0xe9" in line
+        assert not (tmp_path / "bin").exists()
 
 
 @slow

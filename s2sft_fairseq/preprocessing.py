@@ -1,0 +1,59 @@
+"""What fairseq-preprocess is asked to check of its text files before it writes anything."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import List
+
+from .errors import UserError
+
+
+def check_texts_first() -> None:
+    """Lets fairseq-preprocess, if that is the command that runs, check the texts of this task before it writes."""
+    command = sys.modules.get("fairseq_cli.preprocess")
+    if command is None:
+        return
+    binarize = command.main
+
+    def main(args: Namespace) -> None:
+        if args.task == "s2s_ft":
+            check_texts(args)
+        binarize(args)
+
+    vars(command)["main"] = main
+
+
+def check_texts(args: Namespace) -> None:
+    """Reads the files of every split once.
+
+    Raises:
+        UserError: a file that is not UTF-8, or source and target that differ in their number of lines.
+        FileNotFoundError: a file is missing.
+    """
+    languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
+    for prefix in prefixes(args):
+        counts = {f"{prefix}.{language}": count_lines(Path(f"{prefix}.{language}")) for language in languages}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
+            raise UserError(f"{found}; expected one line each a pair")
+
+
+def prefixes(args: Namespace) -> List[str]:
+    """The texts given, of all splits."""
+    given = (args.trainpref, args.validpref, args.testpref)
+    return [prefix for prefixes_of_split in given if prefixes_of_split for prefix in prefixes_of_split.split(",")]
+
+
+def count_lines(path: Path) -> int:
+    """The number of lines of a text file, all of which are UTF-8."""
+    count = 0
+    with open(path, "rb") as lines:
+        for count, line in enumerate(lines, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}: line {count} is not valid UTF-8 (byte 0x{line[error.start]:02x}: {error.reason}); "
+                    "convert the file first, for instance with `iconv -f LATIN1 -t UTF-8`"
+                ) from None
+    return count
