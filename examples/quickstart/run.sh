@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Turns a pretrained encoder into a summary writer: Python docstrings in, their summary lines out.
 #
-#   bash examples/quickstart/run.sh                     about 12 minutes on 2 CPU cores, downloads aside
+#   bash examples/quickstart/run.sh                     under 12 minutes on 2 CPU cores, downloads aside
 #   bash examples/quickstart/run.sh --random            the same from random weights, to compare
 #
 #   --seed N      another run (default 1)            --method M   causal, masked or pseudo_masked (default)
