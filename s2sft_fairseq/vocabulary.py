@@ -198,7 +198,7 @@ def place(added: Mapping[str, int], tokens: List[str], source: Path) -> List[str
     for token, row in sorted(added.items(), key=lambda item: item[1]):
         tokens += [placeholder(behind) for behind in range(len(tokens), row + 1)]
         if tokens[row] != spelled(token) and not PLACEHOLDER.fullmatch(tokens[row]):
-            raise UserError(f"{source}: the added token {token!r} has the id {row}, which is {tokens[row]!r}'s")
+            raise UserError(f"{source}: the added token {token!r} has the id {row}, but that row is {tokens[row]!r}")
         tokens[row] = spelled(token)
     return tokens
 
