@@ -4,14 +4,16 @@ Both are called once a layer with queries, keys and values [B or R, heads, L, D]
 Transformer serves training, the source pass and decoding.
 """
 
-from typing import List, NamedTuple, Protocol
+from typing import Callable, List, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .slots import Slots, concatenate
-from .visibility import visible
+
+Bias = Callable[[Slots, Slots], Tensor]
+"""What the scores of query slots over key slots get, the mask included: [B, Lq], [B, Lk] → [B, 1 or heads, Lq, Lk]."""
 
 
 class Attend(Protocol):
@@ -32,12 +34,6 @@ class KeysValues(NamedTuple):
         return KeysValues(self.key.index_select(0, rows), self.value.index_select(0, rows))
 
 
-def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """A bool mask [B, Lq, Lk] as what is added to the scores, [B, 1, Lq, Lk]; finite, so that no row is NaN."""
-    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-    return bias.masked_fill(~allowed, torch.finfo(dtype).min).unsqueeze(1)
-
-
 class FullPass:
     """Attention over packed slots in two calls: source to source, and the rest to everything.
 
@@ -46,15 +42,15 @@ class FullPass:
     Args:
         slots: [B, L], the source block first.
         source_length: slots of the source block, S.
-        dtype: of the queries.
+        bias: of the scores.
     """
 
-    def __init__(self, slots: Slots, source_length: int, dtype: torch.dtype) -> None:
+    def __init__(self, slots: Slots, source_length: int, bias: Bias) -> None:
         source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
         self.source_length = source_length
         self.has_rest = rest.token.size(1) > 0
-        self.source_bias = as_bias(visible(source, source), dtype)
-        self.rest_bias = as_bias(visible(rest, slots), dtype)
+        self.source_bias = bias(source, source)
+        self.rest_bias = bias(rest, slots)
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         s = self.source_length
@@ -70,8 +66,8 @@ class FullPass:
 class SourcePass(FullPass):
     """A full pass over the source alone [B, S] that keeps each layer's keys and values."""
 
-    def __init__(self, slots: Slots, dtype: torch.dtype) -> None:
-        super().__init__(slots, slots.token.size(1), dtype)
+    def __init__(self, slots: Slots, bias: Bias) -> None:
+        super().__init__(slots, slots.token.size(1), bias)
         self.kept: List[KeysValues] = []
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
@@ -142,22 +138,25 @@ class StepPass:
         slots: the new slots, context first.
         source: shared by the beams of a sentence.
         target: extended by the new context slots as the layers pass.
+        bias: of the scores.
     """
 
-    def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, dtype: torch.dtype) -> None:
+    def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
         self.source, self.target = source, target
-        self.source_bias = as_bias(source.slots.group.eq(0).unsqueeze(1), dtype)
+        one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
+        self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
         self.context = int(slots.group[0].eq(0).sum())
-        self.target_bias = as_bias(visible(slots, concatenate([*target.slots, slots])), dtype)
+        self.target_bias = bias(slots, concatenate([*target.slots, slots]))
         target.slots = [concatenate([*target.slots, slots.columns(0, self.context)])]
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         given = self.source.layers[layer]
         known = self.extend(layer, key, value)
         query = query * query.size(-1) ** -0.5
-        on_source = self.fold(query) @ given.key.transpose(2, 3) + self.source_bias
+        on_source = self.fold(query) @ given.key.transpose(2, 3)
+        on_source = on_source.unflatten(2, (self.source.beam, -1)) + self.source_bias
         on_target = query @ known.key.transpose(2, 3) + self.target_bias
-        scores = torch.cat([self.unfold(on_source), on_target], dim=-1)
+        scores = torch.cat([self.unfold(on_source.flatten(2, 3)), on_target], dim=-1)
         share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
         source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)
         return self.unfold(self.fold(source_share) @ given.value) + target_share @ known.value

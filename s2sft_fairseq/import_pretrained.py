@@ -1,4 +1,4 @@
-"""Turns a pretrained encoder into a complete fairseq checkpoint: ``model.pt`` and ``dict.txt``.
+"""Turns a pretrained encoder into a complete fairseq checkpoint: ``model.pt``, ``dict.txt`` and its vocabulary's files.
 
     python -m s2sft_fairseq.import_pretrained --from bert-base-uncased --to imported [--finetune-method causal]
 
@@ -7,9 +7,7 @@ fairseq-interactive the checkpoint (--path imported/model.pt).
 """
 
 import argparse
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -18,9 +16,11 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
+from . import vocabulary
 from .dictionary import PretrainedDictionary
+from .files import whole_files
 from .objectives import OBJECTIVES
-from .pretrained import read_config
+from .pretrained import check_directory
 from .task import S2SFTTask
 
 
@@ -31,7 +31,9 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--from", dest="source", required=True, help="directory with config.json, vocab.txt, weights")
+    parser.add_argument(
+        "--from", dest="source", required=True, help="directory with configuration, vocabulary and weights"
+    )
     parser.add_argument("--to", dest="destination", required=True, help="directory for model.pt and dict.txt")
     parser.add_argument(
         "--finetune-method",
@@ -39,43 +41,32 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
         choices=sorted(OBJECTIVES),
         help="(default: %(default)s)",
     )
-    parser.add_argument("--max-source-positions", default="448", help="longest source (default: %(default)s)")
-    parser.add_argument("--max-target-positions", default="64", help="longest target (default: %(default)s)")
-    parser.add_argument("--source-type-id", default="0", help="segment of source tokens (default: %(default)s)")
-    parser.add_argument("--target-type-id", default="1", help="segment of target tokens (default: %(default)s)")
+    for flag, explanation in OPTIONS.items():
+        parser.add_argument(flag, help=explanation)
     return parser.parse_args(argv)
+
+
+OPTIONS = {
+    "--pretrained-type": "family of the checkpoint, if its files show none",
+    "--vocab-add": "file of tokens, one a line, to append to the vocabulary",
+    "--max-source-positions": "longest source (default: 448)",
+    "--max-target-positions": "longest target (default: 64)",
+    "--type-vocab-size": "rows of the segment table (default: as pretrained)",
+    "--source-type-id": "segment of source tokens (default: as pretrained)",
+    "--target-type-id": "segment of target tokens (default: as pretrained)",
+}
+"""Options of the model, which are handed on as they are."""
 
 
 def fairseq_config(args: argparse.Namespace) -> DictConfig:
     """The configuration that fairseq-train would have made of the same choices."""
     parser = options.get_training_parser(default_task="s2s_ft")
-    namespace = options.parse_args_and_arch(
-        parser,
-        [
-            "data-bin",
-            "--arch",
-            "s2s_ft",
-            "--criterion",
-            "s2s_ft_label_smoothed",
-            "--source-lang",
-            "src",
-            "--target-lang",
-            "tgt",
-            "--pretrained",
-            args.source,
-            "--finetune-method",
-            args.finetune_method,
-            "--max-source-positions",
-            args.max_source_positions,
-            "--max-target-positions",
-            args.max_target_positions,
-            "--source-type-id",
-            args.source_type_id,
-            "--target-type-id",
-            args.target_type_id,
-        ],
-    )
-    return convert_namespace_to_omegaconf(namespace)
+    words = ["data-bin", "--arch", "s2s_ft", "--criterion", "s2s_ft_label_smoothed", "-s", "src", "-t", "tgt"]
+    words += ["--pretrained", args.source, "--finetune-method", args.finetune_method]
+    for flag in OPTIONS:
+        value = getattr(args, flag[2:].replace("-", "_"))
+        words += [] if value is None else [flag, value]
+    return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words))
 
 
 def checkpoint(cfg: DictConfig, state: Dict[str, torch.Tensor]) -> Dict[str, Any]:
@@ -98,29 +89,21 @@ def checkpoint(cfg: DictConfig, state: Dict[str, torch.Tensor]) -> Dict[str, Any
     }
 
 
-def write(destination: Path, state: Dict[str, Any], dictionary: PretrainedDictionary) -> None:
-    """Writes both files under temporary names first: they appear whole, or not at all."""
-    destination.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(dir=destination))
-    try:
-        torch.save(state, workshop / "model.pt")
-        dictionary.save(str(workshop / "dict.txt"))
-        for name in ("dict.txt", "model.pt"):
-            os.replace(workshop / name, destination / name)
-    finally:
-        shutil.rmtree(workshop)
-
-
 def main(argv: Optional[List[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    read_config(Path(args.source))
-    dictionary = PretrainedDictionary.load(args.source)
+    source, destination = Path(args.source), Path(args.destination)
+    check_directory(source)
+    dictionary = PretrainedDictionary(vocabulary.read(source, add=args.vocab_add))
     cfg = fairseq_config(args)
     task = S2SFTTask(cfg.task, dictionary)
     model = task.build_model(cfg.model)
-    write(Path(args.destination), checkpoint(cfg, model.state_dict()), dictionary)
-    print(f"wrote {args.destination}/model.pt and {args.destination}/dict.txt")
+    with whole_files(destination) as workshop:
+        for file in vocabulary.files(source):
+            shutil.copy(file, workshop)
+        dictionary.save(str(workshop / "dict.txt"))
+        torch.save(checkpoint(cfg, model.state_dict()), workshop / "model.pt")
+    print(f"wrote {destination}/model.pt and {destination}/dict.txt")
 
 
 if __name__ == "__main__":

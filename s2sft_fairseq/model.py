@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
@@ -17,9 +16,9 @@ from fairseq.models import (
 from fairseq.tasks import FairseqTask
 from torch import Tensor
 
-from . import pretrained
 from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
 from .errors import UserError, check_probability
+from .families import FAMILIES
 from .objectives import OBJECTIVES
 from .slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
 from .transformer import Transformer, TransformerShape
@@ -37,9 +36,17 @@ class ModelOptions(FairseqDataclass):
     pretrained: Optional[str] = field(
         default=None,
         metadata={
-            "help": "directory of a pretrained BERT (config.json, vocab.txt, model.safetensors or pytorch_model.bin); "
-            "its config.json sets the sizes below"
+            "help": "directory of a pretrained encoder (its configuration, vocabulary and weights); it sets the sizes "
+            "below"
         },
+    )
+    pretrained_type: Optional[str] = field(
+        default=None,
+        metadata={"help": f"its family, if the files show none: {', '.join(sorted(FAMILIES))}"},
+    )
+    vocab_add: Optional[str] = field(
+        default=None,
+        metadata={"help": "file of tokens, one a line, that the data have beyond the pretrained vocabulary"},
     )
     encoder_layers: int = field(default=12, metadata={"help": "layers"})
     encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
@@ -48,9 +55,24 @@ class ModelOptions(FairseqDataclass):
     dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
     layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
-    type_vocab_size: int = field(default=2, metadata={"help": "rows of the segment table; 0: no such table"})
-    source_type_id: int = field(default=0, metadata={"help": "segment of source tokens"})
-    target_type_id: int = field(default=1, metadata={"help": "segment of target tokens"})
+    type_vocab_size: Optional[int] = field(
+        default=None,
+        metadata={"help": "rows of the segment table (default: as pretrained, else 2; more grow it, 0: no such table)"},
+    )
+    source_type_id: Optional[int] = field(
+        default=None, metadata={"help": "segment of source tokens (default: as pretrained, else 0)"}
+    )
+    target_type_id: Optional[int] = field(
+        default=None, metadata={"help": "segment of target tokens (default: as pretrained, else 1)"}
+    )
+    turn_rows: int = field(default=0, metadata={"help": "rows of the table of dialogue turns; 0: no such table"})
+    source_turn_id: int = field(default=0, metadata={"help": "dialogue turn of source tokens"})
+    embedding_dim: int = field(default=0, metadata={"help": "width of the embedding tables; 0: the hidden size"})
+    no_key_bias: bool = field(default=False, metadata={"help": "keys of attention have no bias"})
+    relative_buckets: int = field(default=0, metadata={"help": "buckets of relative positions; 0: none"})
+    relative_distance: int = field(
+        default=128, metadata={"help": "relative positions this far apart and farther share a bucket"}
+    )
     max_source_positions: int = field(
         default=448,
         metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"},
@@ -61,51 +83,62 @@ class ModelOptions(FairseqDataclass):
     position_rows: int = field(
         default=0, metadata={"help": "rows of the position table, if the longest pair does not need more"}
     )
+    added_tokens: str = field(
+        default="", metadata={"help": "(set by the program) tokens beyond the pretrained vocabulary"}
+    )
     vocabulary: Optional[str] = field(
         default=None,
         metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"},
     )
 
 
-def published_shape(config: Dict[str, Any]) -> Dict[str, Any]:
-    """The options that a published config.json decides."""
-    return {
-        "encoder_layers": config["num_hidden_layers"],
-        "encoder_embed_dim": config["hidden_size"],
-        "encoder_ffn_embed_dim": config.get("intermediate_size", 4 * config["hidden_size"]),
-        "encoder_attention_heads": config.get("num_attention_heads", 12),
-        "layer_norm_eps": config.get("layer_norm_eps", 1e-12),
-        "type_vocab_size": config.get("type_vocab_size", 2),
-        "position_rows": config.get("max_position_embeddings", 512),
-    }
-
+DEFAULTS = {"type_vocab_size": 2, "source_type_id": 0, "target_type_id": 1}
+"""What a new model has where neither the user nor a pretrained one says otherwise."""
 
 SHAPE = (
+    "pretrained_type",
     "encoder_layers",
     "encoder_embed_dim",
     "encoder_ffn_embed_dim",
     "encoder_attention_heads",
     "layer_norm_eps",
-    "type_vocab_size",
     "position_rows",
+    "turn_rows",
+    "source_turn_id",
+    "embedding_dim",
+    "no_key_bias",
+    "relative_buckets",
+    "relative_distance",
+    *DEFAULTS,
 )
+"""The options that a pretrained model decides; what stands in DEFAULTS too, only if the user did not."""
 
 
 def adopt_shape(cfg: ModelOptions, shape: Mapping[str, Any]) -> None:
-    """Takes the sizes over from those of a published or of a trained model."""
+    """Takes over what a pretrained or a trained model decides."""
     for name in SHAPE:
-        setattr(cfg, name, shape[name])
+        if name in shape and (name not in DEFAULTS or getattr(cfg, name) is None):
+            setattr(cfg, name, shape[name])
+
+
+def resolve_options(cfg: ModelOptions) -> None:
+    """Gives every option that was left open its default."""
+    for name, default in DEFAULTS.items():
+        if getattr(cfg, name) is None:
+            setattr(cfg, name, default)
 
 
 def check_options(cfg: ModelOptions) -> None:
     """Raises UserError for values that no model can have."""
     check_probability("--dropout", cfg.dropout)
     check_probability("--attention-dropout", cfg.attention_dropout)
-    for flag, type_id in (("--source-type-id", cfg.source_type_id), ("--target-type-id", cfg.target_type_id)):
-        if cfg.type_vocab_size and not 0 <= type_id < cfg.type_vocab_size:
-            raise UserError(
-                f"{flag} is {type_id}; expected 0 to {cfg.type_vocab_size - 1}, the rows of the segment table"
-            )
+    for flag, row, rows, table in (
+        ("--source-type-id", cfg.source_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),
+        ("--target-type-id", cfg.target_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),
+        ("--source-turn-id", cfg.source_turn_id, cfg.turn_rows, "table of turns (--turn-rows)"),
+    ):
+        if rows and not 0 <= int(row or 0) < rows:
+            raise UserError(f"{flag} is {row}; expected 0 to {rows - 1}, the rows of the {table}")
     for flag, length, special in (
         ("--max-source-positions", cfg.max_source_positions, 2),
         ("--max-target-positions", cfg.max_target_positions, 1),
@@ -120,15 +153,21 @@ def check_options(cfg: ModelOptions) -> None:
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
     """The Transformer that the options describe; its position table takes the longest pair at least."""
+    resolve_options(cfg)
     check_options(cfg)
     return TransformerShape(
         vocab_size=vocab_size,
+        embedding_size=cfg.embedding_dim or cfg.encoder_embed_dim,
         hidden_size=cfg.encoder_embed_dim,
         layers=cfg.encoder_layers,
         heads=cfg.encoder_attention_heads,
         ffn_size=cfg.encoder_ffn_embed_dim,
         positions=max(cfg.position_rows, cfg.max_source_positions + cfg.max_target_positions),
-        segments=cfg.type_vocab_size,
+        segments=int(cfg.type_vocab_size or 0),
+        turns=cfg.turn_rows,
+        key_bias=not cfg.no_key_bias,
+        relative_buckets=cfg.relative_buckets,
+        relative_distance=cfg.relative_distance,
         layer_norm_eps=cfg.layer_norm_eps,
         dropout=cfg.dropout,
         attention_dropout=cfg.attention_dropout,
@@ -154,10 +193,6 @@ class S2SFTModel(BaseFairseqModel):
         """Builds the model for the task's vocabulary, randomly initialized."""
         transformer = Transformer(transformer_shape(cfg, len(task.target_dictionary)))
         return cls(cfg, transformer, task.objective.convention)
-
-    def load_pretrained(self, directory: Path) -> None:
-        """Fills the model with a pretrained encoder (see :mod:`.pretrained`)."""
-        pretrained.fill(self.transformer, pretrained.read(directory))
 
     def forward(
         self,
@@ -186,7 +221,7 @@ class S2SFTModel(BaseFairseqModel):
     def hidden(self, packed: Slots, source_length: int) -> Tensor:
         """Hidden states of packed slots, [B, L, H]."""
         self.check_precision()
-        return self.transformer(packed, FullPass(packed, source_length, self.transformer.dtype))
+        return self.transformer(packed, FullPass(packed, source_length, self.transformer.bias))
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
         """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
@@ -241,7 +276,7 @@ class SourceFace(FairseqEncoder, Face):
         """``src_tokens`` [B, S] → the keys and values of every layer, once a sentence."""
         self.model.check_precision()
         slots = source_slots(src_tokens, self.model.convention)
-        source_pass = SourcePass(slots, self.model.transformer.dtype)
+        source_pass = SourcePass(slots, self.model.transformer.bias)
         self.model.transformer(slots, source_pass)
         return SourceCache(slots, source_pass.kept, beam=1)
 
@@ -276,7 +311,7 @@ class TargetFace(FairseqIncrementalDecoder, Face):
             prev_output_tokens, self.model.convention, source_length=encoder_out.lengths(), known=len(cache)
         )
         transformer = self.model.transformer
-        hidden = transformer(slots, StepPass(slots, encoder_out, cache, transformer.dtype))
+        hidden = transformer(slots, StepPass(slots, encoder_out, cache, transformer.bias))
         return transformer.logits(hidden[:, -1:]), {"attn": None}
 
     def reorder_incremental_state(self, incremental_state: Dict[str, Any], new_order: Tensor) -> None:

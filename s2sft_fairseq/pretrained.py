@@ -1,199 +1,222 @@
-"""Pretrained weights: what a checkpoint directory holds, under which names, and how it fills the Transformer.
-
-A family of checkpoints is a table from its names to ours; a table can be read in both directions.
-"""
+"""A pretrained checkpoint directory: which family it is of, what it decides, and its tensors under our names."""
 
 import json
-import logging
 import re
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
+from . import vocabulary
+from .dictionary import PretrainedDictionary
 from .errors import UserError
-from .transformer import Transformer
+from .families import FAMILIES, Family, recognise
+from .families.family import SEGMENTS, TOKENS, Rule
+from .weights import Weights, find_config, open_weights
 
-logger = logging.getLogger(__name__)
+COMPUTED = {"hidden_act": "gelu", "activation_fn": "gelu", "position_embedding_type": "absolute"}
+"""What the Transformer has built in, by the keys that config.json may say it with."""
 
-BERT_NAMES: Tuple[Tuple[str, str], ...] = (
-    ("bert.embeddings.word_embeddings.", "embeddings.token."),
-    ("bert.embeddings.position_embeddings.", "embeddings.position."),
-    ("bert.embeddings.token_type_embeddings.", "embeddings.segment."),
-    ("bert.embeddings.LayerNorm.", "embeddings.norm."),
-    ("bert.encoder.layer.{n}.attention.self.query.", "layers.{n}.attention.query."),
-    ("bert.encoder.layer.{n}.attention.self.key.", "layers.{n}.attention.key."),
-    ("bert.encoder.layer.{n}.attention.self.value.", "layers.{n}.attention.value."),
-    ("bert.encoder.layer.{n}.attention.output.dense.", "layers.{n}.attention.output."),
-    ("bert.encoder.layer.{n}.attention.output.LayerNorm.", "layers.{n}.attention_norm."),
-    ("bert.encoder.layer.{n}.intermediate.dense.", "layers.{n}.ffn_in."),
-    ("bert.encoder.layer.{n}.output.dense.", "layers.{n}.ffn_out."),
-    ("bert.encoder.layer.{n}.output.LayerNorm.", "layers.{n}.ffn_norm."),
-    ("cls.predictions.transform.dense.", "lm_head.dense."),
-    ("cls.predictions.transform.LayerNorm.", "lm_head.norm."),
-    ("cls.predictions.bias", "lm_head.bias"),
-)
-"""Hugging Face's names of BERT's tensors, and ours; ``{n}`` stands for the number of a layer."""
+OF_A_LAYER = re.compile(r".*layers?[._]\d+[._].*")
 
-OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-DERIVED = re.compile(r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids")
-POSITIONS = "embeddings.position.weight"
-MODEL_TYPES = ("bert",)
-COMPUTED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}  # what the Transformer has built in
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+class Entry(NamedTuple):
+    """A published tensor that the Transformer can take: the rule, and our names of what it holds."""
+
+    published: str
+    rule: Rule
+    ours: Tuple[str, ...]
 
 
 class Pretrained(NamedTuple):
-    """A checkpoint directory: its config.json, and its tensors under our names.
+    """A checkpoint directory, opened: its weights are read when the Transformer is filled.
 
     Attributes:
-        directory: where it was read.
+        directory: where it lies.
+        family: how its tensors are named.
         config: as published.
-        tensors: those that the Transformer can take.
+        weights: the tensors.
+        entries: those that the Transformer can take.
+        shapes: what these hold, under our names.
         left_out: published names of the others (poolers, heads of other tasks).
+        taken: tensors that were read before the others.
     """
 
     directory: Path
-    config: Dict[str, Any]
-    tensors: Dict[str, Tensor]
+    family: Family
+    config: Mapping[str, Any]
+    weights: Weights
+    entries: List[Entry]
+    shapes: Dict[str, Tuple[int, ...]]
     left_out: List[str]
+    taken: Dict[str, Tensor]
+
+    def options(self) -> Dict[str, Any]:
+        """The model options that the checkpoint decides.
+
+        Raises:
+            UserError: the configuration says too little.
+        """
+        found = self.family.options(self.config, self.shapes)
+        if "encoder_attention_heads" not in found:
+            raise UserError(f"{self.directory}: no config.json says the number of attention heads; expected one")
+        return {**found, "pretrained_type": self.family.exported_as or self.family.name}
+
+    def rows(self) -> int:
+        """Rows of the token table."""
+        return self.shapes[TOKENS][0]
+
+    def vocabulary(self) -> List[str]:
+        """The tokens of the vocabulary in the directory; none if it holds none."""
+        return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
+
+    def vocabulary_size(self) -> int:
+        """Tokens that the checkpoint knows."""
+        return len(self.vocabulary()) or self.rows()
+
+    def tensors(self) -> Iterator[Tuple[str, Tensor]]:
+        """Reads the tensors one after the other, under our names."""
+        for entry in self.entries:
+            tensor = self.taken.pop(entry.published, None)
+            tensor = self.weights.take(entry.published) if tensor is None else tensor
+            yield from zip(entry.ours, entry.rule.codec.read(tensor))
+
+
+def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
+    """Opens a checkpoint directory, and finds out its family unless told.
+
+    Raises:
+        UserError: no such directory, no readable files in it, no family that fits, or a kind of layer that the
+            Transformer does not compute.
+    """
+    check_directory(directory)
+    weights = open_weights(directory)
+    config = {**weights.config, **read_config(directory)}
+    family = family_of(directory, config, weights.names, pretrained_type)
+    entries, left_out = sort_out(family, weights.names)
+    check_computed(directory, config, left_out)
+    shapes = {name: shape for entry in entries for name, shape in shapes_of(entry, weights).items()}
+    if TOKENS not in shapes:
+        raise UserError(
+            f"{directory} holds no {family.name} model: no word embeddings among its {len(weights.names)} tensors"
+        )
+    return without_blank_segments(Pretrained(directory, family, config, weights, entries, shapes, left_out, {}))
+
+
+def check_directory(directory: Path) -> None:
+    """Raises UserError unless there is a directory."""
+    if not directory.is_dir():
+        raise UserError(f"{directory} is not a directory; expected a pretrained model with config.json and weights")
 
 
 def read_config(directory: Path) -> Dict[str, Any]:
-    """The config.json of a checkpoint directory.
+    """The configuration in a checkpoint directory; empty when there is none.
 
     Raises:
-        UserError: no such directory, no readable config.json, or a model of another type or kind.
+        UserError: it is no JSON object.
     """
-    if not directory.is_dir():
-        raise UserError(f"--pretrained: {directory} is not a directory; expected one with config.json and weights")
-    path = directory / "config.json"
+    path = find_config(directory)
+    if path is None:
+        return {}
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{directory} is no checkpoint: it has no config.json; expected a Hugging Face BERT") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); copy the checkpoint again") from None
-    found = config.get("model_type", "bert") if isinstance(config, dict) else None
-    if found not in MODEL_TYPES:
-        raise UserError(f"{path} says model_type {found!r}; expected one of: {', '.join(MODEL_TYPES)}")
-    absent = [key for key in ("vocab_size", "hidden_size", "num_hidden_layers") if key not in config]
-    if absent:
-        raise UserError(f"{path} lacks {', '.join(absent)}; expected the config.json of a Hugging Face BERT")
-    for key, computed in COMPUTED.items():
-        if config.get(key, computed) != computed:
-            raise UserError(f"{path} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
+    if not isinstance(config, dict):
+        raise UserError(f"{path} holds no JSON object; expected the configuration of a model")
     return config
 
 
-def read_weights(directory: Path) -> Dict[str, Tensor]:
-    """All tensors of a checkpoint directory under their published names; nothing in a file is ever executed.
+def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:
+    """The family that was asked for, or the one that the files show."""
+    if asked is not None:
+        if asked not in FAMILIES:
+            raise UserError(f"--pretrained-type {asked}; expected one of: {', '.join(sorted(FAMILIES))}")
+        return FAMILIES[asked]
+    fitting = recognise(config, names)
+    if len(fitting) != 1:
+        examples = ", ".join(sorted(names)[:2])
+        raise UserError(
+            f"{directory} (model_type {config.get('model_type')!r}, tensors such as {examples}) looks "
+            f"like {' and like '.join(family.name for family in fitting) or 'no known family'}; "
+            f"expected one of: {', '.join(sorted(FAMILIES))} (--pretrained-type names it)"
+        )
+    return fitting[0]
+
+
+def sort_out(family: Family, names: List[str]) -> Tuple[List[Entry], List[str]]:
+    """Parts published tensors into those that have a place in the Transformer and those that are left out."""
+    entries, left_out = [], []
+    for name in names:
+        found = family.lookup(name)
+        if found is not None:
+            entries.append(Entry(name, *found))
+        elif not family.repeats(name):
+            left_out.append(name)
+    return entries, left_out
+
+
+def check_computed(directory: Path, config: Mapping[str, Any], left_out: List[str]) -> None:
+    """Refuses a model whose layers compute something else, which would otherwise go wrong in silence."""
+    for key, computed in COMPUTED.items():
+        if config.get(key, computed) != computed:
+            raise UserError(f"{directory} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
+    foreign = [name for name in left_out if OF_A_LAYER.fullmatch(name)]
+    if foreign:
+        raise UserError(
+            f"{directory}: the layers have tensors that are not supported: {', '.join(foreign[:3])} ({len(foreign)} "
+            "in all); expected layers as BERT's, or another --pretrained-type"
+        )
+
+
+def shapes_of(entry: Entry, weights: Weights) -> Dict[str, Tuple[int, ...]]:
+    """Shapes of what a published tensor holds, under our names, without reading it."""
+    outline = torch.empty(weights.shape(entry.published), device="meta")
+    return {name: tuple(part.shape) for name, part in zip(entry.ours, entry.rule.codec.read(outline))}
+
+
+def without_blank_segments(pretrained: Pretrained) -> Pretrained:
+    """Leaves out a segment table of one row of zeros: RoBERTa has no segments, Hugging Face gives it such a row."""
+    if pretrained.shapes.get(SEGMENTS, (0,))[0] != 1:
+        return pretrained
+    entry = next(entry for entry in pretrained.entries if entry.ours == (SEGMENTS,))
+    table = pretrained.weights.take(entry.published)
+    if table.any():
+        pretrained.taken[entry.published] = table
+    else:
+        pretrained.entries.remove(entry)
+        del pretrained.shapes[SEGMENTS]
+    return pretrained
+
+
+def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str]) -> None:
+    """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
+
+    A checkpoint may have rows beyond its vocabulary, which belong to no token.
 
     Raises:
-        UserError: no weights, or a file that is damaged or is no checkpoint.
+        UserError: they do not belong together.
     """
-    path = next((directory / name for name in WEIGHT_FILES if (directory / name).is_file()), None)
-    if path is None:
-        raise UserError(f"{directory} has no weights; expected {' or '.join(WEIGHT_FILES)}")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        UnpicklingError,
-    ):
-        raise UserError(f"{path} cannot be read as weights: it is cut short, damaged or no checkpoint") from None
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise UserError(f"{path} holds something else than named tensors; expected the weights of a BERT")
-    return state
+    directory, rows = pretrained.directory, pretrained.rows()
+    own = pretrained.vocabulary() or dictionary.symbols[:rows]
+    expected = own if add is None else [*own, *vocabulary.read_additions(Path(add), own)]
+    if len(own) > rows:
+        raise UserError(
+            f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
+            "use files that belong together"
+        )
+    if dictionary.symbols != expected:
+        raise UserError(
+            f"the data were binarized with another vocabulary than that of {directory}: "
+            f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
+            "--joined-dictionary, or name what was added with --vocab-add"
+        )
 
 
-def our_name(published: str) -> str:
-    """Our name of a published tensor, or '' when the Transformer has no such tensor."""
-    for theirs, ours in BERT_NAMES:
-        pattern = re.escape(theirs).replace(r"\{n\}", r"(\d+)") + "(weight|bias|)"
-        match = re.fullmatch(pattern, published)
-        if match:
-            layer = match[1] if "{n}" in theirs else ""
-            return ours.format(n=layer) + match[match.lastindex or 0]
-    return ""
-
-
-def modern(name: str) -> str:
-    """A published name in today's spelling: ``weight`` for ``gamma``, and the ``bert.`` that headless models omit."""
-    for old, new in OLD_NAMES.items():
-        name = name.replace(old, new)
-    return name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
-
-
-def read(directory: Path) -> Pretrained:
-    """Reads a checkpoint directory: its configuration, and its tensors under our names.
-
-    Raises:
-        UserError: see :func:`read_config` and :func:`read_weights`; or no tensor has a name of this family.
-    """
-    config = read_config(directory)
-    tensors, left_out = {}, []
-    for published, tensor in read_weights(directory).items():
-        name = our_name(modern(published))
-        if name:
-            tensors[name] = tensor
-        elif not DERIVED.fullmatch(modern(published)):
-            left_out.append(published)
-    if "embeddings.token.weight" not in tensors:
-        raise UserError(f"{directory} holds no BERT: no word embeddings among its {len(left_out)} tensors")
-    return Pretrained(directory, config, tensors, left_out)
-
-
-def tile_rows(table: Tensor, rows: int) -> Tensor:
-    """A position table [P, H] with more rows: its own, over and over (``reuse_position_embedding`` of 000)."""
-    return table[torch.arange(rows) % len(table)]
-
-
-def fill(transformer: Transformer, pretrained: Pretrained) -> None:
-    """Copies pretrained tensors into the Transformer, and logs what was loaded, left out, fresh and grown.
-
-    A position table grows by tiling; any other difference in shape is an error.
-
-    Raises:
-        UserError: a tensor whose shape cannot fit, or a layer that the weights lack.
-    """
-    own = transformer.state_dict()
-    tensors = dict(pretrained.tensors)
-    notes = [f"{pretrained.directory}: loaded {len(tensors)} tensors"]
-    table, rows = tensors.get(POSITIONS), len(own[POSITIONS])
-    if table is not None and len(table) < rows:
-        notes.append(f"positions grown from {len(table)} to {rows} rows by tiling")
-        tensors[POSITIONS] = tile_rows(table, rows)
-    check_fit(pretrained.directory, tensors, own)
-    for name, tensor in tensors.items():
-        own[name].copy_(tensor)
-    fresh = sorted(set(own) - set(tensors))
-    if fresh:
-        notes.append(f"initialized afresh: {', '.join(fresh)}")
-    if pretrained.left_out:
-        notes.append(f"left out: {', '.join(pretrained.left_out)}")
-    logger.info("; ".join(notes))
-
-
-def check_fit(directory: Path, tensors: Dict[str, Tensor], own: Dict[str, Tensor]) -> None:
-    """Compares pretrained tensors with those of the Transformer: only its head may be missing."""
-    for name, tensor in tensors.items():
-        expected = tuple(own[name].shape) if name in own else "no such tensor"
-        if expected != tuple(tensor.shape):
-            raise UserError(
-                f"{directory}: {name} has shape {tuple(tensor.shape)}, its config.json and the vocabulary "
-                f"ask for {expected}; use the config.json, vocab.txt and weights that belong together"
-            )
-    lacking = [name for name in sorted(set(own) - set(tensors)) if not name.startswith("lm_head.")]
-    if lacking:
-        raise UserError(f"{directory}: the weights lack {', '.join(lacking[:3])} ({len(lacking)} in all)")
+def difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    """Where two vocabularies part first."""
+    for row, (one, other) in enumerate(zip(found, expected)):
+        if one != other:
+            return f"row {row} is {one!r}, not {other!r}"
+    return f"{len(found):,} tokens, not {len(expected):,}"

@@ -28,6 +28,7 @@ class Slots(NamedTuple):
         token: the vocabulary row to embed.
         position: the position to embed; a pseudo mask repeats that of the token which it predicts.
         segment: the token type to embed.
+        turn: the dialogue turn to embed, counted back from the target, which is 0 (003).
         step: factorization step: 0 = given from the start, 1, 2, … = the order in which it becomes known.
         group: 0 = context (a real token); > 0 = a query slot, seen by its own group only; PADDING.
         label: the token to predict here, or IGNORE.
@@ -36,6 +37,7 @@ class Slots(NamedTuple):
     token: Tensor
     position: Tensor
     segment: Tensor
+    turn: Tensor
     step: Tensor
     group: Tensor
     label: Tensor
@@ -45,7 +47,7 @@ class Slots(NamedTuple):
         return Slots(*(field[:, start:stop] for field in self))
 
 
-FILLING = Slots(*map(torch.tensor, (0, 0, 0, 1, PADDING, IGNORE)))
+FILLING = Slots(*map(torch.tensor, (0, 0, 0, 0, 1, PADDING, IGNORE)))
 """A padding slot, each field []. At step 1 it sees the source as a query, so that no softmax is empty."""
 
 
@@ -71,6 +73,7 @@ class Convention(NamedTuple):
         source_end: whether the source keeps its end token.
         start: the token that opens the context of the target; None: the first query follows the source.
         query: the token of a query slot; None: the last known token predicts the next one.
+        source_turn: dialogue turn of the source.
     """
 
     pad: int
@@ -80,6 +83,7 @@ class Convention(NamedTuple):
     source_end: bool
     start: Optional[int]
     query: Optional[int]
+    source_turn: int = 0
 
 
 def make(
@@ -89,11 +93,12 @@ def make(
     position: Tensor,
     step: Union[Tensor, int],
     segment: int,
+    turn: int = 0,
     group: Union[Tensor, int] = 0,
     label: Union[Tensor, int] = IGNORE,
 ) -> Slots:
     """Slots of the tokens [B, L], the other fields broadcast to them; where a token is ``pad``, filling."""
-    fields = (token, position, segment, step, group, label)
+    fields = (token, position, segment, turn, step, group, label)
     padded = token.eq(pad)
     return Slots(
         *(
@@ -113,6 +118,7 @@ def source_slots(source: Tensor, convention: Convention) -> Slots:
         position=torch.arange(source.size(1), device=source.device),
         step=0,
         segment=convention.source_segment,
+        turn=convention.source_turn,
     )
 
 

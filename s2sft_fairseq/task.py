@@ -1,6 +1,7 @@
 """The task ``s2s_ft``: vocabulary, data, model and search of seq2seq fine-tuning."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
@@ -18,9 +19,11 @@ from .criterion import SlotCriterion
 from .dataset import FramedText, PairDataset
 from .dictionary import PretrainedDictionary
 from .errors import UserError
+from .filling import fill
 from .generator import S2SFTGenerator
-from .model import ModelOptions, S2SFTModel, adopt_shape, published_shape
+from .model import ModelOptions, S2SFTModel, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
+from .pretrained import Pretrained, check_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -118,15 +121,13 @@ class S2SFTTask(FairseqTask):
 
     @classmethod
     def load_dictionary(cls, filename: Any) -> PretrainedDictionary:
-        """Reads a vocab.txt, or what fairseq-preprocess saved of it."""
+        """Reads the vocabulary of a pretrained model, or what fairseq-preprocess saved of it."""
         return PretrainedDictionary.load(filename)
 
     @classmethod
     def build_dictionary(cls, filenames: Sequence[str], **kwargs: Any) -> PretrainedDictionary:
         """A pretrained model brings its vocabulary, so none is built."""
-        raise UserError(
-            "fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR/vocab.txt --joined-dictionary"
-        )
+        raise UserError("fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR --joined-dictionary")
 
     def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
         """Builds the model; a new one takes sizes and weights from ``--pretrained``, one from a checkpoint does not.
@@ -134,19 +135,23 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        directory = None if from_checkpoint else self.prepare_new_model(cfg)
+        opened = None if from_checkpoint else self.prepare_new_model(cfg)
+        resolve_options(cfg)
+        method = OBJECTIVES[cfg.finetune_method]
+        self.dictionary.grow([token for token in method.extra_tokens if token not in self.dictionary])
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
-        self.objective = OBJECTIVES[cfg.finetune_method](
-            self.dictionary, Segments(cfg.source_type_id, cfg.target_type_id), self.cfg
-        )
-        model = super().build_model(cfg, from_checkpoint)
-        if directory is not None:
-            model.load_pretrained(directory)
+        segments = Segments(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
+        self.objective = method(self.dictionary, segments, self.cfg)
+        with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
+            model = super().build_model(cfg, from_checkpoint)
+        if opened:
+            fill(model.transformer, opened)
+            cfg.added_tokens = " ".join(self.dictionary.symbols[opened.vocabulary_size() :])
         return model
 
-    def prepare_new_model(self, cfg: ModelOptions) -> Optional[Path]:
-        """Takes the sizes of a new model from ``--pretrained``, and returns the directory of its weights, if any.
+    def prepare_new_model(self, cfg: ModelOptions) -> Optional[Pretrained]:
+        """Opens ``--pretrained``, if given, and takes the sizes of a new model from it.
 
         A run that is about to resume needs the directory no longer: the checkpoint tells sizes and weights.
         """
@@ -157,10 +162,10 @@ class S2SFTTask(FairseqTask):
         if last.is_file() and not directory.exists():
             adopt_shape(cfg, load_checkpoint_to_cpu(str(last))["cfg"]["model"])
             return None
-        config = pretrained.read_config(directory)
-        adopt_shape(cfg, published_shape(config))
-        self.check_vocabulary(directory, config["vocab_size"])
-        return directory
+        opened = pretrained.read(directory, cfg.pretrained_type)
+        adopt_shape(cfg, opened.options())
+        check_vocabulary(opened, self.dictionary, cfg.vocab_add)
+        return opened
 
     def check_training(self) -> None:
         """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""
@@ -169,20 +174,6 @@ class S2SFTTask(FairseqTask):
         restore = self.cfg.restore_file
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected one, or no such flag")
-
-    def check_vocabulary(self, directory: Path, rows: int) -> None:
-        """Compares the vocabulary of the data with that of the pretrained model."""
-        if len(self.dictionary) != rows:
-            raise UserError(
-                f"the vocabulary has {len(self.dictionary):,} tokens but {directory} has {rows:,} rows; "
-                f"binarize the data with --srcdict {directory}/vocab.txt --joined-dictionary"
-            )
-        published = directory / "vocab.txt"
-        if published.is_file() and self.load_dictionary(published).fingerprint() != self.dictionary.fingerprint():
-            raise UserError(
-                f"the data were binarized with another vocabulary than {published}; "
-                f"binarize them with --srcdict {published} --joined-dictionary"
-            )
 
     def check_fingerprint(self, cfg: ModelOptions) -> None:
         """Notes the vocabulary in a new model, and compares it with that of a trained one."""

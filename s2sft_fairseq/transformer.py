@@ -1,7 +1,8 @@
 """The shared Transformer: BERT's encoder over slots, whatever the objective, and its masked-LM head.
 
 Post-LayerNorm, learned absolute positions, dropout after the embeddings' LayerNorm and on both sub-layers' outputs
-before their residual sums (Devlin et al. 2019; paper 000, section 2).
+before their residual sums (Devlin et al. 2019; paper 000, section 2). What only some families
+have is a size that is 0 for the others: a projection of narrow embeddings, relative positions, a table of turns.
 """
 
 from dataclasses import dataclass
@@ -12,43 +13,67 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from .attention import Attend
+from .relative_position import RelativePosition
 from .slots import Slots
+from .visibility import visible
 
 
 @dataclass
 class TransformerShape:
-    """Sizes of the tables and layers, and the dropout rates."""
+    """Sizes of the tables and layers, and the dropout rates.
+
+    Attributes:
+        embedding_size: width of the tables, E; where it is not the hidden size, embeddings are projected.
+        turns: rows of the table of dialogue turns; 0: none.
+        key_bias: whether keys have a bias (it changes no attention).
+        relative_buckets: of relative positions; 0: none.
+        relative_distance: from which on all distances share a bucket.
+    """
 
     vocab_size: int
+    embedding_size: int
     hidden_size: int
     layers: int
     heads: int
     ffn_size: int
     positions: int
     segments: int
+    turns: int
+    key_bias: bool
+    relative_buckets: int
+    relative_distance: int
     layer_norm_eps: float
     dropout: float
     attention_dropout: float
 
 
+def optional_table(rows: int, width: int) -> Optional[nn.Embedding]:
+    """A table, or None for one without rows."""
+    return nn.Embedding(rows, width) if rows else None
+
+
 class Embeddings(nn.Module):
-    """Token + position + segment, normalized: slots [B, L] → [B, L, H]. Without segments the table is left out."""
+    """Token + position + segment + turn, normalized: slots [B, L] → [B, L, H]. Tables without rows are left out."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        self.token = nn.Embedding(shape.vocab_size, shape.hidden_size)
-        self.position = nn.Embedding(shape.positions, shape.hidden_size)
-        self.segment: Optional[nn.Embedding] = (
-            nn.Embedding(shape.segments, shape.hidden_size) if shape.segments else None
-        )
-        self.norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
+        width = shape.embedding_size
+        self.token = nn.Embedding(shape.vocab_size, width)
+        self.position = nn.Embedding(shape.positions, width)
+        self.segment = optional_table(shape.segments, width)
+        self.turn = optional_table(shape.turns, width)
+        self.norm = nn.LayerNorm(width, eps=shape.layer_norm_eps)
         self.dropout = nn.Dropout(shape.dropout)
+        self.project = nn.Linear(width, shape.hidden_size) if width != shape.hidden_size else None
 
     def forward(self, slots: Slots) -> Tensor:
-        x = self.token(slots.token) + self.position(slots.position)
+        x = self.token(slots.token) + self.position(slots.position)  # [B, L, E]
         if self.segment is not None:
             x = x + self.segment(slots.segment)
-        return self.dropout(self.norm(x))
+        if self.turn is not None:
+            x = x + self.turn(slots.turn)
+        x = self.dropout(self.norm(x))
+        return x if self.project is None else self.project(x)
 
 
 class SelfAttention(nn.Module):
@@ -58,7 +83,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = shape.heads
         self.query = nn.Linear(shape.hidden_size, shape.hidden_size)
-        self.key = nn.Linear(shape.hidden_size, shape.hidden_size)
+        self.key = nn.Linear(shape.hidden_size, shape.hidden_size, bias=shape.key_bias)
         self.value = nn.Linear(shape.hidden_size, shape.hidden_size)
         self.output = nn.Linear(shape.hidden_size, shape.hidden_size)
         self.dropout = shape.attention_dropout
@@ -95,8 +120,8 @@ class LanguageModelHead(nn.Module):
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        self.dense = nn.Linear(shape.hidden_size, shape.hidden_size)
-        self.norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
+        self.dense = nn.Linear(shape.hidden_size, shape.embedding_size)
+        self.norm = nn.LayerNorm(shape.embedding_size, eps=shape.layer_norm_eps)
         self.bias = nn.Parameter(torch.zeros(shape.vocab_size))
 
     def forward(self, x: Tensor, token_table: Tensor) -> Tensor:
@@ -111,6 +136,8 @@ class Transformer(nn.Module):
         self.embeddings = Embeddings(shape)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.lm_head = LanguageModelHead(shape)
+        buckets, distance = shape.relative_buckets, shape.relative_distance
+        self.relative = RelativePosition(shape.heads, buckets, distance=distance) if buckets else None
         self.apply(initialize)
 
     @property
@@ -125,14 +152,29 @@ class Transformer(nn.Module):
             x = layer(x, attend, number)
         return x
 
+    def bias(self, query: Slots, key: Slots) -> Tensor:
+        """What the scores of ``query`` [B, Lq] over ``key`` [B, Lk] get in every layer: [B, 1 or heads, Lq, Lk].
+
+        0 or the bias of the relative position where a slot is visible; elsewhere finite, so that no row is NaN.
+        """
+        hidden = ~visible(query, key).unsqueeze(1)
+        if self.relative is None:
+            bias = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device)
+        else:
+            bias = self.relative(query.position, key.position)
+        return bias.masked_fill(hidden, torch.finfo(self.dtype).min)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., H] → scores of the vocabulary [..., V]."""
         return self.lm_head(hidden, self.embeddings.token.weight)
 
 
 def initialize(module: nn.Module) -> None:
-    """Draws the weights of a linear layer or an embedding table from N(0, 0.02), and zeroes the bias."""
-    if isinstance(module, (nn.Linear, nn.Embedding)):
+    """Draws a module's own weights from N(0, 0.02); scales become 1, biases 0."""
+    if isinstance(module, (nn.Linear, nn.Embedding, RelativePosition)):
         nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.LayerNorm):
+        nn.init.ones_(module.weight)
+    bias = getattr(module, "bias", None)
+    if isinstance(bias, nn.Parameter):
+        nn.init.zeros_(bias)

@@ -94,12 +94,12 @@ def wider_layers(folder: Path) -> None:
 
 
 DAMAGES = [
-    (empty, "no config.json"),
+    (empty, "no vocabulary in"),
     (shutil.rmtree, "is not a directory"),
     (truncated_safetensors, "model.safetensors cannot be read"),
     (truncated_pytorch_model, "pytorch_model.bin cannot be read"),
     (code_in_pytorch_model, "pytorch_model.bin"),
-    (no_weights, "expected model.safetensors or pytorch_model.bin"),
+    (no_weights, "has no weights; expected model.safetensors"),
     (other_model_type, "model_type 'gpt2'"),
     (broken_config, "config.json is not valid JSON"),
     (longer_vocabulary, "48 tokens .* 46 rows"),

@@ -156,7 +156,7 @@ class TestSelfContained:
         from s2sft_fairseq.pretrained import read
 
         found = weights(tmp_path / "checkpoint_last.pt")
-        for name, tensor in read(bert).tensors.items():
+        for name, tensor in read(bert).tensors():
             if name != "embeddings.position.weight":
                 assert found[f"transformer.{name}"].equal(tensor), name
 

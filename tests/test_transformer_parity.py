@@ -16,8 +16,9 @@ from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertModel, PreTrainedModel
 
 from s2sft_fairseq.errors import UserError
-from s2sft_fairseq.model import ModelOptions, S2SFTModel, adopt_shape, published_shape, transformer_shape
-from s2sft_fairseq.pretrained import read, read_config, tile_rows
+from s2sft_fairseq.filling import fill, tile_rows
+from s2sft_fairseq.model import ModelOptions, S2SFTModel, adopt_shape, transformer_shape
+from s2sft_fairseq.pretrained import read
 from s2sft_fairseq.slots import lay_out, source_slots
 from s2sft_fairseq.transformer import Transformer
 
@@ -65,11 +66,12 @@ def old_names(state: State) -> State:
 def load(directory: Path, *, positions: int = 48) -> S2SFTModel:
     """Our model with the weights of a directory."""
     cfg = ModelOptions(max_source_positions=positions - 16, max_target_positions=16)
-    adopt_shape(cfg, published_shape(read_config(directory)))
-    transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
-    model = S2SFTModel(cfg, transformer, objective("pseudo_masked").convention).eval()
-    model.load_pretrained(directory)
-    return model
+    opened = read(directory)
+    adopt_shape(cfg, opened.options())
+    with torch.device("meta"):
+        transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
+    fill(transformer, opened)
+    return S2SFTModel(cfg, transformer, objective("pseudo_masked").convention).eval()
 
 
 def batch(count: int = 5) -> Tensor:
@@ -121,8 +123,8 @@ class TestFormats:
         theirs.save_pretrained(tmp_path)
         with caplog.at_level(logging.INFO):
             assert_parity(load(tmp_path), theirs, head=False)
-        assert "initialized afresh: lm_head.bias, lm_head.dense.bias" in caplog.text
-        assert "left out: pooler.dense.bias, pooler.dense.weight" in caplog.text
+        assert re.search("initialized afresh +lm_head.bias, lm_head.dense.weight", caplog.text)
+        assert re.search("left out +pooler.dense.bias, pooler.dense.weight", caplog.text)
 
     def test_with_heads_of_other_tasks(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         theirs = published(BertForPreTraining)
@@ -130,7 +132,7 @@ class TestFormats:
         with caplog.at_level(logging.INFO):
             assert_parity(load(tmp_path), theirs)
         for name in ("bert.pooler.dense.weight", "cls.seq_relationship.bias"):
-            assert name in caplog.text.split("left out: ")[1]
+            assert name in caplog.text.split("left out ")[1]
         assert "afresh" not in caplog.text
 
     def test_half_precision_file(self, tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ class TestPositions:
         table = theirs.bert.embeddings.position_embeddings.weight
         rows = ours.transformer.embeddings.position.weight
         assert rows.equal(torch.cat([table, table, table])[:100])
-        assert "positions grown from 48 to 100 rows by tiling" in caplog.text
+        assert re.search("embeddings.position.weight +grown from 48 to 100 rows by tiling", caplog.text)
         assert_parity(ours, theirs)
 
 
@@ -255,45 +257,41 @@ WORDS = "bert.embeddings.word_embeddings.weight"
 DAMAGES: Dict[str, Any] = {
     "no config": (
         lambda d: (d / "config.json").unlink(),
-        ["has no config.json", "expected a Hugging Face BERT"],
+        ["no config.json says the number of attention heads"],
     ),
     "broken config": (lambda d: (d / "config.json").write_text("{"), ["is not valid JSON"]),
-    "a list": (lambda d: (d / "config.json").write_text("[]"), ["model_type None", "expected one of: bert"]),
-    "another model": (edit_config(model_type="gpt2"), ["model_type 'gpt2'", "expected one of: bert"]),
+    "a list": (lambda d: (d / "config.json").write_text("[]"), ["holds no JSON object"]),
+    "another model": (edit_config(model_type="gpt2"), ["model_type 'gpt2'", "looks like no known family"]),
+    "another family": (edit_config(model_type="roberta"), ["model_type 'roberta'", "expected one of: bert, electra"]),
     "another activation": (edit_config(hidden_act="relu"), ["hidden_act 'relu'", "expected 'gelu'"]),
     "relative positions": (
         edit_config(position_embedding_type="relative_key"),
         ["position_embedding_type 'relative_key'", "expected 'absolute'"],
     ),
-    "no size": (edit_config(hidden_size=None), ["lacks hidden_size"]),
     "no weights": (
         lambda d: (d / "model.safetensors").unlink(),
-        ["has no weights", "expected model.safetensors or pytorch_model.bin"],
+        ["has no weights", "expected model.safetensors"],
     ),
     "cut short": (cut_short, ["model.safetensors cannot be read as weights"]),
     "empty": (
         replaced_by(lambda path: path.write_bytes(b"")),
-        ["pytorch_model.bin cannot be read as weights"],
+        ["pytorch_model.bin is empty"],
     ),
     "no pickle": (replaced_by(lambda path: path.write_text("weights")), ["cannot be read as weights"]),
-    "a web page": (replaced_by(lambda path: path.write_text("<html></html>")), ["cannot be read as weights"]),
+    "a web page": (replaced_by(lambda path: path.write_text("<html></html>")), ["is a web page"]),
     "no tensors": (
         replaced_by(lambda path: torch.save({"a": 1}, path)),
         ["something else than named tensors"],
     ),
     "one tensor": (replaced_by(lambda path: torch.save(torch.ones(2), path)), ["else than named tensors"]),
-    "no BERT": (edit_weights(without("bert.")), ["holds no BERT", "no word embeddings among its"]),
+    "no BERT": (edit_weights(without("bert.")), ["holds no bert model", "no word embeddings among its"]),
     "a layer too few": (edit_weights(without("bert.encoder.layer.2.")), ["lack layers.2.", "(16 in all)"]),
-    "a layer too many": (edit_config(num_hidden_layers=2), ["layers.2.", "no such tensor"]),
+    "a layer too many": (edit_config(num_hidden_layers=2), ["the weights have layers.2.", "(16 in all)", "config.json asks for fewer"]),
     "no query": (
         edit_weights(without("bert.encoder.layer.1.attention.self.query.bias")),
         ["the weights lack layers.1.attention.query.bias (1 in all)"],
     ),
     "wider": (edit_config(hidden_size=32), ["has shape", "24", "32", "belong together"]),
-    "more words": (
-        edit_weights(lambda state: state.update({WORDS: torch.zeros(99, 24)})),
-        ["embeddings.token.weight has shape (99, 24)", "ask for (47, 24)"],
-    ),
     "heads": (edit_config(num_attention_heads=5), ["hidden size 24 is no multiple of 5"]),
 }
 
@@ -319,7 +317,7 @@ def test_damage_is_told(directory: Path, name: str) -> None:
 
 
 def test_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"absent is not a directory; expected one with config\.json"):
+    with pytest.raises(UserError, match=r"absent is not a directory; expected a pretrained model"):
         load(tmp_path / "absent")
 
 
@@ -334,7 +332,7 @@ def test_nothing_in_a_file_is_executed(directory: Path, legacy: bool) -> None:
             torch.save({WORDS: Malicious(proof)}, path)
 
     replaced_by(write)(directory)
-    with pytest.raises(UserError, match="cannot be read as weights"):
+    with pytest.raises(UserError, match="holds more than weights: its pickle asks for posix.mkdir"):
         load(directory)
     assert not proof.exists()
     pickle.loads(pickle.dumps(Malicious(proof)))

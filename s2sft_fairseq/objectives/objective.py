@@ -1,7 +1,7 @@
 """What a fine-tuning method has to say, and the register of all methods."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, ClassVar, Dict, NamedTuple, Type, TypeVar
+from typing import Callable, ClassVar, Dict, NamedTuple, Tuple, Type, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -12,10 +12,11 @@ from .corruption import Corruption, CorruptionOptions
 
 
 class Segments(NamedTuple):
-    """Token types of source and target."""
+    """Token types of source and target, and the dialogue turn of the source."""
 
     source: int
     target: int
+    source_turn: int = 0
 
 
 class Objective(ABC):
@@ -25,9 +26,14 @@ class Objective(ABC):
         dictionary: the special tokens.
         segments: token types.
         options: noise.
+
+    Attributes:
+        target_mask_prob: what ``--target-mask-prob`` is by default.
+        extra_tokens: tokens that the method needs; the vocabulary grows by those that it lacks.
     """
 
     target_mask_prob: ClassVar[float] = 0.0
+    extra_tokens: ClassVar[Tuple[str, ...]] = ()
 
     def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions) -> None:
         self.convention = self.convention_of(dictionary, segments)
@@ -47,6 +53,7 @@ class Objective(ABC):
             source_end=True,
             start=None,
             query=dictionary.mask(),
+            source_turn=segments.source_turn,
         )
 
     @abstractmethod

@@ -1,0 +1,36 @@
+"""Families of pretrained checkpoints, each a table of names; a new one is one more file here."""
+
+import importlib
+import pkgutil
+from typing import Collection, Dict, List
+
+from .family import Config, Family
+
+FAMILIES: Dict[str, Family] = {
+    family.name: family
+    for module in pkgutil.iter_modules(__path__)
+    for family in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
+    if isinstance(family, Family)
+}
+
+
+def recognise(config: Config, names: Collection[str]) -> List[Family]:
+    """The families that a checkpoint with this configuration and these tensors may be of: one, if all is well.
+
+    A checkpoint whose names show none, as models saved without a head are, is what its config.json calls itself.
+    """
+    fitting = [family for family in FAMILIES.values() if family.fits(config, names)]
+    called = config.get("model_type")
+    fitting = fitting or [
+        family for family in FAMILIES.values() if not family.signs and family.model_type == (called or "bert")
+    ]
+    refined = {family.refines for family in fitting}
+    return [family for family in fitting if family.name not in refined and not (called and contradicts(family, called))]
+
+
+def contradicts(family: Family, called: str) -> bool:
+    """Whether config.json calls a checkpoint otherwise than its tensors show."""
+    return bool(family.model_type) and called not in (family.model_type, family.refines)
+
+
+__all__ = ["FAMILIES", "Family", "recognise"]
