@@ -1,7 +1,7 @@
 """s2sft_fairseq: pretrained bidirectional Transformers as sequence-to-sequence generators, a fairseq plugin.
 
 Importing the package (``--user-dir s2sft_fairseq``) registers the task ``s2s_ft``, the model ``s2s_ft`` with its
-architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s2s_ft_wordpiece``.
+architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s2s_ft``.
 """
 
 from .compatibility import check_environment
@@ -14,6 +14,6 @@ install_hook()
 check_environment(__name__)
 check_texts_first()
 
-from . import criterion, model, task, wordpiece  # noqa: E402  (fairseq is checked first)
+from . import criterion, model, task, text  # noqa: E402  (fairseq is checked first)
 
-__all__ = ["criterion", "model", "task", "wordpiece"]
+__all__ = ["criterion", "model", "task", "text"]

@@ -11,13 +11,13 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from .criterion import LabelSmoothedOptions
 from .model import ModelOptions
 from .task import TaskOptions
-from .wordpiece import WordPieceOptions
+from .text.splitter import SplitterOptions
 
 SECTIONS = (
     ("--task s2s_ft", TaskOptions),
     ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
     ("--criterion s2s_ft_label_smoothed", LabelSmoothedOptions),
-    ("--bpe s2s_ft_wordpiece", WordPieceOptions),
+    ("--bpe s2s_ft (or s2s_ft_wordpiece, s2s_ft_byte_bpe, s2s_ft_sentencepiece)", SplitterOptions),
 )
 
 

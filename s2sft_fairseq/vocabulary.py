@@ -41,6 +41,8 @@ def read(path: Union[str, os.PathLike], *, add: Optional[Union[str, os.PathLike]
         UserError: no vocabulary there, several, or one that cannot be read.
     """
     path = Path(path)
+    if not path.exists():
+        raise UserError(f"no vocabulary at {path}; expected a directory or file with {', '.join(NAMES)}")
     file = find(path) if path.is_dir() else path
     tokens = reader_of(file)(file)
     if path.is_dir():
@@ -169,8 +171,6 @@ def load_sentencepiece(file: Path) -> Any:
         from sentencepiece import SentencePieceProcessor
     except ImportError:
         raise UserError(f"{file} needs the package sentencepiece: pip install sentencepiece") from None
-    if not file.is_file():
-        raise UserError(f"no vocabulary at {file}")
     try:
         return SentencePieceProcessor(model_file=str(file))
     except RuntimeError:
@@ -259,6 +259,6 @@ def read_text(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8")
     except OSError as error:
-        raise UserError(f"no vocabulary at {file} ({error.strerror}); expected {', '.join(NAMES)}") from None
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not valid UTF-8 (byte {error.start}: {error.reason})") from None

@@ -50,7 +50,7 @@ echo "== text: docstrings of the installed packages, and their summary lines"
 echo "== WordPiece"
 if [ ! -d $work/pieces ]; then
     for split in train valid test; do
-        show python preprocess/wordpiece.py --vocab $encoder \
+        show python preprocess/pieces.py --s2s-ft-vocab $encoder \
             --inputs $work/raw/$split.src $work/raw/$split.tgt \
             --outputs $work/pieces.part/$split.src $work/pieces.part/$split.tgt
     done
@@ -62,7 +62,7 @@ if [ ! -d $work/data-bin ]; then
     rm -rf $work/data-bin.part
     show fairseq-preprocess "${plugin[@]}" --source-lang src --target-lang tgt \
         --trainpref $work/pieces/train --validpref $work/pieces/valid --testpref $work/pieces/test \
-        --srcdict $encoder/vocab.txt --joined-dictionary --destdir $work/data-bin.part 2>&1 | progress $work/preprocess.log
+        --srcdict $encoder --joined-dictionary --destdir $work/data-bin.part 2>&1 | progress $work/preprocess.log
     mv $work/data-bin.part $work/data-bin
 fi
 
@@ -91,7 +91,7 @@ if [ ! -e "$run/generate-test.txt" ]; then
     show fairseq-generate $work/data-bin "${plugin[@]}" --path "$run/checkpoints/checkpoint_last.pt" --cpu \
         --beam 5 --max-len-b 39 --no-repeat-ngram-size 3 --max-tokens 8000 \
         --log-format simple --log-interval 2 \
-        --bpe s2s_ft_wordpiece --s2s-ft-vocab $encoder --results-path "$run/generated" 2>&1 | progress "$run/generate.log"
+        --bpe s2s_ft --s2s-ft-vocab $encoder --results-path "$run/generated" 2>&1 | progress "$run/generate.log"
     mv "$run/generated/generate-test.txt" "$run/generate-test.txt"
 fi
 

@@ -1,4 +1,4 @@
-"""preprocess/wordpiece.py: one line in, one line out, the same pieces as ``--bpe s2s_ft_wordpiece``."""
+"""preprocess/pieces.py: one line in, one line out, the same pieces as the encoder."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from commands import ROOT, attempt
 
-from s2sft_fairseq.wordpiece import WordPiece, WordPieceOptions
+from s2sft_fairseq.text.splitter import SplitterOptions
+from s2sft_fairseq.text.wordpiece import WordPieceSplitter
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abc", *(f"##{letter}" for letter in "abc"), "."]
 
@@ -20,8 +21,8 @@ def vocabulary(tmp_path: Path) -> Path:
 
 def command(vocabulary: Path, *paths: Path) -> list:
     outputs = [path.with_suffix(".pieces") for path in paths]
-    script = ROOT / "preprocess" / "wordpiece.py"
-    return [sys.executable, script, "--vocab", vocabulary, "--inputs", *paths, "--outputs", *outputs]
+    script = ROOT / "preprocess" / "pieces.py"
+    return [sys.executable, script, "--s2s-ft-vocab", vocabulary, "--inputs", *paths, "--outputs", *outputs]
 
 
 def test_lines_and_pieces(vocabulary: Path, tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_lines_and_pieces(vocabulary: Path, tmp_path: Path) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     assert attempt(command(vocabulary, path)).status == 0
     written = path.with_suffix(".pieces").read_text(encoding="utf-8").split("\n")
-    bpe = WordPiece(WordPieceOptions(s2s_ft_vocab=str(vocabulary)))
+    bpe = WordPieceSplitter(SplitterOptions(s2s_ft_vocab=str(vocabulary)))
     assert written == [bpe.encode(line) for line in lines] + [""]
     assert written[0] == "a ##b ##c . c ##a"
 

@@ -1,0 +1,113 @@
+"""Splits text into the pieces of a vocabulary, line by line, with the flags that fairseq-generate takes to join them.
+
+A pretrained model of any family (BERT, RoBERTa, XLM-R, ...), its directory telling how:
+
+    python preprocess/pieces.py --s2s-ft-vocab PRETRAINED_DIR \\
+        --inputs raw/train.src raw/train.tgt --outputs pieces/train.src pieces/train.tgt
+
+fairseq's classical way, Moses and then BPE codes; languages that differ take a command each:
+
+    python preprocess/pieces.py --tokenizer moses --source-lang de --bpe subword_nmt --bpe-codes codes \\
+        --inputs raw/train.de --outputs pieces/train.de
+
+One line in gives one line out, an empty one included. Files given together must have the same number of lines.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Optional
+
+from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY, build_bpe, build_tokenizer
+from fairseq.dataclass.utils import gen_parser_from_dataclass
+from fairseq.registry import REGISTRIES
+from text_files import read_lines, write_files
+from tqdm import tqdm
+
+import s2sft_fairseq  # noqa: F401  (registers its encoders, and makes one line of a user's mistake)
+
+BATCH = 2000  # lines
+INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fastBPE"}
+
+
+class Pipeline:
+    """A tokenizer, if one is asked for, and an encoder.
+
+    Args:
+        args: the command line, as :func:`arguments` returns it.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.tokenizer, self.bpe = build_tokenizer(args), build_bpe(args)
+
+    def encode_lines(self, lines: list[str]) -> list[str]:
+        """Returns the pieces of each line, separated by single spaces."""
+        if self.tokenizer is not None:
+            lines = [self.tokenizer.encode(line) for line in lines]
+        if hasattr(self.bpe, "encode_lines"):
+            return self.bpe.encode_lines(lines)
+        return [" ".join(self.bpe.encode(line).split()) for line in lines]
+
+
+def arguments(words: Optional[list[str]] = None) -> argparse.Namespace:
+    """Returns the command line, with the options of the encoder and the tokenizer that it names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--bpe", choices=sorted(BPE_REGISTRY), default="s2s_ft", help="encoder (default: %(default)s)")
+    parser.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="tokenizer before it (default: none)")
+    chosen, _ = parser.parse_known_args(words)
+    for registry, choice in (("bpe", chosen.bpe), ("tokenizer", chosen.tokenizer)):
+        options = REGISTRIES[registry]["dataclass_registry"].get(choice)
+        if options is not None:
+            gen_parser_from_dataclass(parser.add_argument_group(f"--{registry} {choice}"), options())
+    files = parser.add_argument_group("files")
+    files.add_argument("--inputs", type=Path, nargs="+", required=True, help="UTF-8 text, a record a line")
+    files.add_argument("--outputs", type=Path, nargs="+", required=True, help="as many files for the pieces")
+    parser.add_argument("-h", "--help", action="help", help="show this text, with the options of the --bpe given")
+    args = parser.parse_args(words)
+    for name in (name for name, value in vars(args).items() if value == "???"):
+        parser.error(f"--bpe {args.bpe} needs --{name.replace('_', '-')}")
+    if len(args.inputs) != len(args.outputs):
+        parser.error(f"{len(args.inputs)} inputs but {len(args.outputs)} outputs; expected one output an input")
+    return args
+
+
+def build_pipeline(args: argparse.Namespace) -> Pipeline:
+    """Ends the program with one line when a package or a file is missing."""
+    try:
+        return Pipeline(args)
+    except ImportError as error:
+        command = INSTALL.get(args.bpe)
+        sys.exit(f"--bpe {args.bpe} needs a package that is missing: {command}" if command else str(error))
+    except OSError as error:
+        sys.exit(str(error))
+
+
+def check_line_counts(paths: Iterable[Path]) -> None:
+    """Ends the program with one line when the files differ in their number of lines."""
+    counts = {path: sum(1 for _ in read_lines(path)) for path in paths}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{path} has {count:,}" for path, count in counts.items())
+        sys.exit(f"the files differ in their number of lines: {found}; expected line n of each to be one record")
+
+
+def pieces(pipeline: Pipeline, path: Path) -> Iterator[str]:
+    """Yields the pieces of every line of a file."""
+    lines = iter(tqdm(read_lines(path), desc=str(path), unit=" lines", mininterval=1))
+    while batch := list(itertools.islice(lines, BATCH)):
+        yield from pipeline.encode_lines(batch)
+
+
+def main() -> None:
+    """Runs the command."""
+    args = arguments()
+    pipeline = build_pipeline(args)
+    check_line_counts(args.inputs)
+    write_files({output: pieces(pipeline, path) for path, output in zip(args.inputs, args.outputs)})
+
+
+if __name__ == "__main__":
+    main()

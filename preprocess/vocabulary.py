@@ -1,0 +1,45 @@
+"""Writes the vocabulary of a pretrained model, of any family, as a dictionary of fairseq.
+
+    python preprocess/vocabulary.py --pretrained PRETRAINED_DIR --vocab-add new_tokens.txt --to dict.txt
+    fairseq-preprocess --srcdict dict.txt --joined-dictionary ...
+
+The dictionary has all rows of the model, special tokens included. It is needed only to add tokens, or to look at:
+fairseq-preprocess takes the directory itself as well (--srcdict PRETRAINED_DIR). Added tokens stand behind all others,
+in the order of their file; give the same --vocab-add to every later command.
+"""
+
+import argparse
+from pathlib import Path
+
+from text_files import write_files
+
+from s2sft_fairseq.dictionary import PretrainedDictionary
+from s2sft_fairseq.vocabulary import read
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--pretrained",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="directory of the pretrained model, or its vocabulary: vocab.txt, vocab.json, dict.txt, tokenizer.json or "
+        "a SentencePiece *.model",
+    )
+    parser.add_argument("--vocab-add", type=Path, metavar="FILE", help="tokens to add, one a line")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the dictionary to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command."""
+    args = parse_arguments()
+    dictionary = PretrainedDictionary(read(args.pretrained, add=args.vocab_add))
+    write_files({args.to: (f"{token} {count}" for token, count in zip(dictionary.symbols, dictionary.count))})
+    print(f"{args.to}: {len(dictionary):,} tokens")
+
+
+if __name__ == "__main__":
+    main()
