@@ -7,7 +7,6 @@ fairseq-interactive the checkpoint (--path imported/model.pt).
 """
 
 import argparse
-import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -22,6 +21,7 @@ from .files import whole_files
 from .objectives import OBJECTIVES
 from .pretrained import check_directory
 from .task import S2SFTTask
+from .vocabulary_files import copy_vocabulary
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
@@ -99,8 +99,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     task = S2SFTTask(cfg.task, dictionary)
     model = task.build_model(cfg.model)
     with whole_files(destination) as workshop:
-        for file in vocabulary.files(source):
-            shutil.copy(file, workshop)
+        copy_vocabulary(source, workshop, cfg.model.added_tokens.split())
         dictionary.save(str(workshop / "dict.txt"))
         torch.save(checkpoint(cfg, model.state_dict()), workshop / "model.pt")
     print(f"wrote {destination}/model.pt and {destination}/dict.txt")

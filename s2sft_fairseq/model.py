@@ -109,6 +109,7 @@ SHAPE = (
     "no_key_bias",
     "relative_buckets",
     "relative_distance",
+    "added_tokens",
     *DEFAULTS,
 )
 """The options that a pretrained model decides; what stands in DEFAULTS too, only if the user did not."""

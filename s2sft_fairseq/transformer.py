@@ -47,9 +47,14 @@ class TransformerShape:
     attention_dropout: float
 
 
+def table(rows: int, width: int) -> nn.Embedding:
+    """A table that waits to be initialized or filled."""
+    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
+
+
 def optional_table(rows: int, width: int) -> Optional[nn.Embedding]:
     """A table, or None for one without rows."""
-    return nn.Embedding(rows, width) if rows else None
+    return table(rows, width) if rows else None
 
 
 class Embeddings(nn.Module):
@@ -58,8 +63,8 @@ class Embeddings(nn.Module):
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
         width = shape.embedding_size
-        self.token = nn.Embedding(shape.vocab_size, width)
-        self.position = nn.Embedding(shape.positions, width)
+        self.token = table(shape.vocab_size, width)
+        self.position = table(shape.positions, width)
         self.segment = optional_table(shape.segments, width)
         self.turn = optional_table(shape.turns, width)
         self.norm = nn.LayerNorm(width, eps=shape.layer_norm_eps)
@@ -170,7 +175,9 @@ class Transformer(nn.Module):
 
 
 def initialize(module: nn.Module) -> None:
-    """Draws a module's own weights from N(0, 0.02); scales become 1, biases 0."""
+    """Draws a module's own weights from N(0, 0.02); scales become 1, biases 0. What has no memory yet stays so."""
+    if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        return
     if isinstance(module, (nn.Linear, nn.Embedding, RelativePosition)):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.LayerNorm):

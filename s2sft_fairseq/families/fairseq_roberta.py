@@ -55,6 +55,6 @@ FAIRSEQ_ROBERTA = Family(
         (r"^(encoder|decoder)\.(?=sentence_encoder\.|lm_head\.)", ""),
         (r"\.emb_layer_norm\.", ".layernorm_embedding."),
     ),
-    repeated=r"lm_head\.weight|.*(version|embed_positions\._float_tensor)",
+    repeated=r"lm_head\.weight|.*\.(version|_float_tensor)|.*layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)",
     exported_as="roberta",
 )

@@ -29,6 +29,8 @@ class Codec(NamedTuple):
 
 SAME = Codec(lambda tensor: [tensor], lambda ours: ours[0])
 TRANSPOSED = Codec(lambda tensor: [tensor.t().contiguous()], lambda ours: ours[0].t().contiguous())
+FLAT = Codec(lambda tensor: [tensor.flatten()], lambda ours: ours[0].reshape(1, 1, -1))
+"""A bias that was published as [1, 1, H]."""
 FUSED = Codec(lambda tensor: tensor.chunk(3), lambda ours: torch.cat(list(ours)))
 """Query, key and value in one tensor, in this order."""
 

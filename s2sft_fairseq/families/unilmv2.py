@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Collection
 
 from .bert import BERT
-from .family import FUSED, Config, Rule, Setting, same
+from .family import FLAT, FUSED, Config, Rule, Setting
 
 ATTENTION = "bert.encoder.layer.{n}.attention.self."
 PROJECTIONS = ("query", "key", "value")
@@ -27,9 +27,9 @@ UNILMV2 = replace(
             tuple(f"layers.{{n}}.attention.{part}.weight" for part in PROJECTIONS),
             FUSED,
         ),
-        *same(ATTENTION + "q_bias", "layers.{n}.attention.query.bias"),
-        *same(ATTENTION + "v_bias", "layers.{n}.attention.value.bias"),
-        *same(RELATIVE, "relative.weight"),
+        Rule(ATTENTION + "q_bias", ("layers.{n}.attention.query.bias",), FLAT),
+        Rule(ATTENTION + "v_bias", ("layers.{n}.attention.value.bias",), FLAT),
+        Rule(RELATIVE, ("relative.weight",)),
         *BERT.rules,
     ),
     settings=(

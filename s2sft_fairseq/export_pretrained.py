@@ -1,0 +1,130 @@
+"""Gives a model back to the world that its weights came from: config.json, model.safetensors and vocabulary files.
+
+    python -m s2sft_fairseq.export_pretrained --checkpoint checkpoints/checkpoint_best.pt --to exported
+
+transformers opens the directory (AutoModelForMaskedLM) if it knows the family; --pretrained takes it in any case. The
+vocabulary's files come from the directory that the model was fine-tuned from, or from beside the checkpoint.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+from safetensors.torch import save_file
+from torch import Tensor
+
+from . import vocabulary
+from .dictionary import PretrainedDictionary
+from .errors import UserError
+from .families import FAMILIES, Family
+from .families.family import SEGMENTS, TOKENS, measure
+from .files import whole_files
+from .vocabulary_files import copy_vocabulary, with_added
+
+PREFIX = "transformer."
+
+
+def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m s2sft_fairseq.export_pretrained",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--checkpoint", required=True, type=Path, help="of fairseq-train or import_pretrained")
+    parser.add_argument("--to", dest="destination", required=True, type=Path, help="directory to write")
+    parser.add_argument(
+        "--vocab", type=Path, help="directory of the vocabulary's files, where they are found nowhere else"
+    )
+    return parser.parse_args(argv)
+
+
+def read_checkpoint(path: Path) -> Dict[str, Any]:
+    """A fairseq checkpoint of this plugin's model.
+
+    Raises:
+        UserError: no such file, or another model.
+    """
+    if not path.is_file():
+        raise UserError(f"--checkpoint: no file {path}; expected a checkpoint of fairseq-train")
+    state = load_checkpoint_to_cpu(str(path))
+    if PREFIX + TOKENS not in state["model"]:
+        raise UserError(f"--checkpoint: {path} is no checkpoint of --arch s2s_ft; expected one")
+    return state
+
+
+def find_vocabulary(args: argparse.Namespace, options: Mapping[str, Any]) -> Path:
+    """The directory of the vocabulary's files.
+
+    Raises:
+        UserError: there is none, or it holds another vocabulary than the model's.
+    """
+    beside = [Path(options["pretrained"])] if options["pretrained"] else []
+    candidates = [args.vocab] if args.vocab else [*beside, args.checkpoint.parent]
+    found = next((folder for folder in candidates if vocabulary.files(folder)), None)
+    if found is None:
+        raise UserError(
+            f"no vocabulary's files in {' or '.join(map(str, candidates))}; name their directory with --vocab"
+        )
+    tokens = with_added(vocabulary.read(found), options["added_tokens"].split())
+    fingerprint = PretrainedDictionary(tokens).fingerprint()
+    if fingerprint != options["vocabulary"]:
+        raise UserError(
+            f"{found} holds the vocabulary {fingerprint}, the model was trained with {options['vocabulary']}; "
+            "name the right directory with --vocab"
+        )
+    return found
+
+
+def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
+    """The family in whose form a model is written; RoBERTa with pieces of SentencePiece is XLM-R."""
+    name = options["pretrained_type"] or ("unilmv2" if options["relative_buckets"] else "bert")
+    multilingual = name == "roberta" and any(file.suffix == ".model" for file in files)
+    return FAMILIES["xlm-roberta" if multilingual else name]
+
+
+def with_segments(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """The tensors, with a segment table of one row of zeros if there is none: transformers always adds one."""
+    if SEGMENTS in tensors:
+        return tensors
+    return {**tensors, SEGMENTS: tensors[TOKENS].new_zeros(1, tensors[TOKENS].size(1))}
+
+
+def published_config(
+    family: Family, options: Mapping[str, Any], tensors: Mapping[str, Tensor], dictionary: PretrainedDictionary
+) -> Dict[str, Any]:
+    """config.json of a model: its options, what its tensors measure, and what transformers wants to know besides."""
+    sizes = measure({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    return {
+        **family.config({**options, **sizes}),
+        "vocab_size": len(dictionary),
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": options["dropout"],
+        "attention_probs_dropout_prob": options["attention_dropout"],
+        "pad_token_id": dictionary.pad(),
+        "bos_token_id": dictionary.bos(),
+        "eos_token_id": dictionary.eos(),
+    }
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Runs the command."""
+    args = arguments(argv)
+    state = read_checkpoint(args.checkpoint)
+    options = state["cfg"]["model"]
+    source = find_vocabulary(args, options)
+    dictionary = PretrainedDictionary(with_added(vocabulary.read(source), options["added_tokens"].split()))
+    family = family_of(options, vocabulary.files(source))
+    tensors = with_segments({name[len(PREFIX) :]: tensor.float() for name, tensor in state["model"].items()})
+    with whole_files(args.destination) as workshop:
+        copy_vocabulary(source, workshop, options["added_tokens"].split())
+        config = published_config(family, options, tensors, dictionary)
+        (workshop / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_file(family.publish(tensors), workshop / "model.safetensors", metadata={"format": "pt"})
+    print(f"wrote {args.destination}, a {family.name} model")
+
+
+if __name__ == "__main__":
+    main()
