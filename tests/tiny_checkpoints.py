@@ -82,7 +82,7 @@ def roberta(
     model.save_pretrained(directory)
     write_json(directory / "vocab.json", {token: row for row, token in enumerate(ROBERTA_VOCABULARY)})
     write_lines(directory / "merges.txt", ["#version: 0.2"])
-    return Checkpoint(directory, Oracle(model, 2, segments=False), ROBERTA_VOCABULARY, ROBERTA)
+    return Checkpoint(directory, Oracle(model, 2, segments=False), ROBERTA_VOCABULARY, ROBERTA, (0, 0))
 
 
 def roberta_model(
@@ -102,7 +102,7 @@ def xlm_roberta(directory: Path) -> Checkpoint:
     vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *pieces[3:], "<mask>"]
     model = roberta_model("XLMRobertaForMaskedLM", vocabulary, segment_row=False)
     model.save_pretrained(directory)
-    return Checkpoint(directory, Oracle(model, 2, segments=False), vocabulary, ROBERTA)
+    return Checkpoint(directory, Oracle(model, 2, segments=False), vocabulary, ROBERTA, (0, 0))
 
 
 def sentencepiece_model(path: Path) -> List[str]:
@@ -176,7 +176,7 @@ def fairseq_roberta(directory: Path, *, old: bool = False) -> Checkpoint:
     write_lines(directory / "dict.txt", [f"{token} {99 - row}" for row, token in enumerate(WORDS)])
     extra = {"extra_state": {"epoch": 1}, "optimizer_history": [], "last_optimizer_state": None}
     torch.save({"args": theirs.args, "model": state, **extra}, directory / "model.pt")
-    return Checkpoint(directory, Oracle(model, 2, segments=False), ROBERTA_VOCABULARY, ROBERTA)
+    return Checkpoint(directory, Oracle(model, 2, segments=False), ROBERTA_VOCABULARY, ROBERTA, (0, 0))
 
 
 def spelled_of_old(state: State) -> State:
