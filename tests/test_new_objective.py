@@ -4,31 +4,38 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import ROOT, best, generate_command, run, train_command
+from commands import ROOT, best, generate_command, run, train_command, weights
 
 pytestmark = pytest.mark.slow
 
 SPAN_MASKED = '''
-"""Span-masked fine-tuning: one span of the target is masked in place and predicted."""
+"""Span-masked fine-tuning: one span of the target gives way to a token of the method's own, and is predicted."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..slots import IGNORE, Blocks
-from .objective import Objective, register_objective
+from ..dictionary import PretrainedDictionary
+from ..slots import IGNORE, Blocks, Convention
+from .objective import Objective, Segments, register_objective
 
 
 @register_objective("span_masked")
 class SpanMasked(Objective):
     """The tokens from a random first to a random last one are masked; decoding is that of ``masked``."""
 
+    extra_tokens = ("[SPAN]",)
+
+    @classmethod
+    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return super().convention_of(dictionary, segments)._replace(query=dictionary.index("[SPAN]"))
+
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         first, last = sorted(rng.integers(len(target), size=2))
         order = torch.arange(len(target))
         chosen = (order >= first) & (order <= last)
         given, known, query = self.evaluate(source, target)
-        token = known.token.masked_fill(chosen, self.corruption.mask)
+        token = known.token.masked_fill(chosen, self.convention.query)
         label = target.masked_fill(~chosen, IGNORE).unsqueeze(0)
         return Blocks(given, known._replace(token=token, label=label), query.columns(0, 0))
 '''
@@ -47,6 +54,8 @@ def test_one_file_is_a_fine_tuning_method(extended: Path, bert: Path, data: Path
     options = dict(user_dir=extended, finetune_method="span_masked", pretrained=bert, source_mask_prob="0.1")
     trained = run(train_command(data, tmp_path / "save", **options), **place)
     assert "'finetune_method': span_masked" in trained.out
+    assert "grown from 46 to 47 rows by the mean of its rows" in trained.out + trained.err
+    assert len(weights(tmp_path / "save" / "checkpoint_last.pt")["transformer.lm_head.bias"]) == 47
     generated = run(generate_command(data, tmp_path / "save" / "checkpoint_last.pt", user_dir=extended), **place)
     assert len(best(generated.out)) == 100
     offered = run(["python", "-m", "s2sft_fairseq"], cwd=extended.parent).out
