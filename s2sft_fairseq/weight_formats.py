@@ -5,7 +5,6 @@ file is mapped anew between them. Nothing in a file is ever executed.
 """
 
 import math
-import re
 import zipfile
 from abc import ABC, abstractmethod
 from argparse import Namespace
@@ -20,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from .errors import UserError
+from .weight_errors import check_floating, reading
 
 PART = 1 << 20
 """Numbers of a large tensor that are read at a time: 4 MB of float32."""
@@ -70,9 +70,9 @@ class InParts(Weights):
         """The numbers of a tensor in order, in tensors of at most PART numbers (or of one row)."""
 
     def take(self, name: str) -> Tensor:
-        tensor = torch.empty(self.shapes[name], dtype=torch.float32, device="cpu")
-        numbers, filled = tensor.view(-1), 0
         with reading(self.path):
+            tensor = torch.empty(self.shapes[name], dtype=torch.float32, device="cpu")
+            numbers, filled = tensor.view(-1), 0
             for part in self.parts(name):
                 check_floating(self.path, name, part.dtype)
                 numbers[filled : filled + part.numel()] = part.reshape(-1)
@@ -260,40 +260,3 @@ def spans(shape: Shape) -> Iterator[Rows]:
         return
     step = max(1, PART // max(1, math.prod(shape[1:])))
     yield from (slice(start, min(start + step, shape[0])) for start in range(0, shape[0], step))
-
-
-def check_floating(path: Path, name: str, dtype: Union[torch.dtype, np.dtype]) -> None:
-    """Raises UserError unless a tensor holds floating-point numbers."""
-    if not (dtype.is_floating_point if isinstance(dtype, torch.dtype) else dtype.kind == "f"):
-        raise UserError(f"{path}: {name} holds {dtype} numbers; expected floating-point ones, such as float32")
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Words whatever goes wrong while a weight file is read (a damaged one can raise anything) as a UserError."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{path} {ailment(path, error)}") from None
-
-
-def ailment(path: Path, error: Exception) -> str:
-    """What is wrong with a weight file that could not be read."""
-    if isinstance(error, (PermissionError, FileNotFoundError)):
-        return f"cannot be opened: {error.strerror}"
-    with open(path, "rb") as file:
-        start = file.read(64).lstrip().lower()
-    if not start:
-        return "is empty; copy it again"
-    if start.startswith(b"version https://git-lfs"):
-        return "is a git-lfs pointer, not the weights themselves; run `git lfs pull` where it was cloned"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not weights; download the file itself"
-    asked = re.search(r"GLOBAL (\S+)|Unsupported class (\S+)", str(error))
-    if asked:
-        return (
-            f"holds more than weights: its pickle asks for {asked[1] or asked[2]}, which is not run; expected tensors"
-        )
-    return f"cannot be read as weights ({type(error).__name__}): it is cut short, damaged or no checkpoint"

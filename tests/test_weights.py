@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import itertools
 import json
 import os
 import pickle
@@ -116,11 +117,14 @@ def test_every_format_gives_the_tensors_that_were_written(write: Writer, tmp_pat
         assert torch.equal(taken, tensor), name
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("write", [safetensors_file, *TORCH, npz, npy_folder])
+@pytest.mark.parametrize(
+    ("write", "dtype"),
+    [
+        *itertools.product([safetensors_file, *TORCH, *NUMPY], [torch.float16, torch.float64]),
+        *itertools.product([safetensors_file, *TORCH], [torch.bfloat16]),  # numpy has none
+    ],
+)
 def test_other_precisions_become_float32(write: Writer, dtype: torch.dtype, tmp_path: Path) -> None:
-    if dtype == torch.bfloat16 and write in NUMPY:
-        pytest.skip("numpy has no bfloat16")
     written = {name: tensor.to(dtype) for name, tensor in tensors().items()}
     write(tmp_path, written)
     weights = open_weights(tmp_path)
@@ -301,6 +305,7 @@ def test_truncated_files(write: Writer, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("write", [safetensors_file, zip_bin, legacy_bin, npz, npy_folder])
 def test_a_flipped_byte_is_read_or_refused(write: Writer, tmp_path: Path) -> None:
     """Whatever its place, the outcome is tensors (a number changed) or one line; never another exception."""
@@ -327,17 +332,21 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(("protocol", "said"), [(2, "its pickle asks for .*mkdir"), (4, "Unsupported operand 149")])
 @pytest.mark.parametrize(
     "wrap", [lambda p: p, lambda p: {"w": torch.ones(2), "x": p}, lambda p: {"model": {}, "args": p}]
 )
-def test_nothing_in_a_pickle_is_executed(wrap: Callable[[Any], Any], zipped: bool, tmp_path: Path) -> None:
-    proof = tmp_path / "executed"
-    torch.save(wrap(Payload(proof)), tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UserError, match=r"pytorch_model\.bin holds more than weights: its pickle asks for \S*mkdir"):
+def test_nothing_in_a_pickle_is_executed(
+    wrap: Callable[[Any], Any], protocol: int, said: str, zipped: bool, tmp_path: Path
+) -> None:
+    path, proof = tmp_path / "pytorch_model.bin", tmp_path / "executed"
+    torch.save(wrap(Payload(proof)), path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=rf"pytorch_model\.bin .*{said}") as caught:
         open_weights(tmp_path)
-    assert not proof.exists()
-    torch.load(tmp_path / "pytorch_model.bin", weights_only=False)
+    assert not proof.exists() and "\n" not in str(caught.value)
+    torch.load(path, weights_only=False)
     assert proof.exists(), "the payload is harmless: this test shows nothing"
 
 
@@ -378,6 +387,14 @@ def test_integers_can_be_there_but_are_no_weights(write: Writer, tmp_path: Path)
     assert torch.equal(weights.take("w"), torch.ones(2))
     with pytest.raises(UserError, match=r"position_ids holds .*int64 numbers; expected floating-point"):
         weights.take("position_ids")
+
+
+def test_an_array_larger_than_memory_is_one_line(tmp_path: Path) -> None:
+    with open(tmp_path / "w.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
+    weights = open_weights(tmp_path)
+    with pytest.raises(UserError, match="more memory than there is"):
+        weights.take("w")
 
 
 # Memory
@@ -426,9 +443,9 @@ LARGE = [safetensors_file, sharded_safetensors, zip_bin, legacy_bin, npz, compre
 def test_a_table_of_250002_rows_takes_no_more_than_1_3_times_its_size(
     write: Writer, dtype: torch.dtype, tmp_path: Path
 ) -> None:
-    if dtype == torch.float16 and write in (legacy_bin, tied_legacy):
-        pytest.skip("torch reads the old format as a whole: half the table more")
+    """But for torch's old format in half precision: it is read as a whole, and is half as large as its tensors."""
     table = torch.rand(250_002, 192).to(dtype)
     write(tmp_path, {"table": table, "rest": torch.ones(3, 3)})
     rise = peak(tmp_path, "table", "rest") / (4 * table.numel())
-    assert 1 <= rise <= 1.3
+    old_and_narrow = dtype == torch.float16 and write in (legacy_bin, tied_legacy)
+    assert 1 <= rise <= (1.55 if old_and_narrow else 1.3)
