@@ -7,12 +7,13 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, List, Sequence, TextIO
+from typing import Any, Iterator, List, Sequence, TextIO
 
 from commands import ROOT, environment
 
@@ -29,14 +30,25 @@ def call(command: List[str]) -> None:
         importlib.import_module(MODULES[command[0]]).cli_main()
 
 
+@contextlib.contextmanager
+def capture() -> Iterator[io.StringIO]:
+    """Collects what is printed and logged."""
+    printed = io.StringIO()
+    handler = logging.StreamHandler(printed)
+    handler.setFormatter(logging.Formatter("%(name)s | %(message)s"))
+    logging.getLogger().addHandler(handler)
+    with contextlib.redirect_stdout(printed):
+        yield printed
+    logging.getLogger().removeHandler(handler)
+
+
 def answer(command: List[str]) -> List[Any]:
     """Whether a command succeeded, and what it printed or how it failed."""
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed):
+    with capture() as printed:
+        try:
             call(command)
-    except (Exception, SystemExit):
-        return [False, traceback.format_exc()]
+        except (Exception, SystemExit):
+            return [False, traceback.format_exc()]
     return [True, printed.getvalue()]
 
 
@@ -54,7 +66,9 @@ class Session:
     def run(self, command: Sequence[object]) -> str:
         """Runs a command that must succeed, and returns what it printed."""
         print(json.dumps([str(word) for word in command]), file=self.process.stdin, flush=True)
-        succeeded, text = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, f"the process died of {command}"
+        succeeded, text = json.loads(line)
         assert succeeded, f"{command} failed:\n{text[-3000:]}"
         return text
 
@@ -62,6 +76,7 @@ class Session:
 def main(requests: TextIO, answers: TextIO) -> None:
     """Serves until the requests end; the commands have an empty stdin of their own."""
     sys.path.insert(0, str(Path.cwd()))
+    logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])  # fairseq's would keep the first stdout
     with open(os.devnull) as sys.stdin, contextlib.redirect_stdout(sys.stderr):
         for line in requests:
             print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

@@ -6,6 +6,7 @@ of the package. A published search may stop at the last step without the end tok
 
 import math
 import random
+import re
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -168,7 +169,9 @@ def published(request: pytest.FixtureRequest, session: Session, encoder: Checkpo
     imported = [*commands.IMPORT, "--from", encoder.directory, "--to", root / published.method]
     session.run([*imported, "--finetune-method", published.method, *flags(options)])
     sides = zip(*random_pairs(encoder.words()))
-    commands.write_pairs(root / "texts", "test", *([published.text(side) for side in lines] for lines in sides))
+    lines = [[published.text(side) for side in several] for several in sides]
+    for split in ("train", "valid", "test"):
+        commands.write_pairs(root / "texts", split, *lines)
     dictionary = root / published.method / "dict.txt"
     session.run(commands.preprocess_command(root / "texts", root / published.method / "data", dictionary))
     return published
@@ -180,6 +183,22 @@ def generate(published: Published, session: Session, **options: object) -> Dict[
     found = hypotheses(session.run(generate_command(folder / "data", folder / "model.pt", num_workers=0, **options)))
     assert sorted(found) == list(range(COUNT))
     return found
+
+
+def test_loss(published: Published, session: Session) -> None:
+    """The mean over the targets' tokens, without padding; in training too, if the method can go without noise."""
+    folder = published.encoder.directory.parent / published.method
+    limits = dict(max_source_positions=MAX_SOURCE, max_target_positions=MAX_TARGET, batch_size=COUNT, num_workers=0)
+    is_masked = published.method == "masked"
+    noise = dict(target_mask_prob="0.5" if is_masked else 0, mask_keep_prob=0, mask_random_prob=0)
+    frozen = dict(lr=0, dropout=0, attention_dropout=0, label_smoothing=0, max_update=1, no_save=True)
+    options = dict(pretrained=published.encoder.directory, finetune_method=published.method)
+    out = session.run(commands.train_command(folder / "data", folder / "save", **options, **limits, **noise, **frozen))
+    scores = torch.cat([published.score(*pair) for pair in random_pairs(published.encoder.words())])
+    logged = dict(re.findall(r"^(train|valid) \| epoch.* nll_loss ([\d.]+)", out, flags=re.MULTILINE))
+    assert len(logged) == 2
+    for part in ["valid"] if is_masked else ["train", "valid"]:
+        assert float(logged[part]) * math.log(2) == pytest.approx(-float(scores.mean()), abs=1e-3)
 
 
 def test_likelihood(published: Published, session: Session) -> None:
