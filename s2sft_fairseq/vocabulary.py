@@ -240,6 +240,8 @@ def placeholder(row: int) -> str:
 
 def spelled(token: str) -> str:
     """A token as dictionaries and lines of pieces write it: without whitespace."""
+    if token.split() == [token]:
+        return token
     return "".join(f"<0x{ord(sign):02X}>" if sign.isspace() else sign for sign in token)
 
 
