@@ -23,7 +23,14 @@ from text_families import (
     write_json,
     xlmr,
 )
-from transformers import AddedToken, BertTokenizerFast, PreTrainedTokenizerBase, RobertaTokenizerFast
+from tokenizers import Tokenizer
+from transformers import (
+    AddedToken,
+    BertTokenizerFast,
+    PreTrainedTokenizerBase,
+    RobertaTokenizerFast,
+    XLMRobertaTokenizerFast,
+)
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
@@ -94,6 +101,16 @@ class TestIds:
         assert type(saved.ours) is type(pair.ours)
         assert saved.dictionary.fingerprint() == pair.dictionary.fingerprint()
         check_ids(saved, [*real_lines()[:300], *unicode_lines()[:300]])
+
+    def test_a_saved_limit_cuts_no_text(self, pair: Pair, tmp_path: Path) -> None:
+        """tokenizer.json may hold how a fine-tuning cut and padded its texts."""
+        pair.theirs.save_pretrained(tmp_path)
+        tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+        tokenizer.enable_truncation(3)
+        tokenizer.enable_padding(length=3)
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
+        lines = ["a", "one two three four five"]
+        assert splitter(tmp_path).encode_lines(lines) == pair.ours.encode_lines(lines)
 
     @pytest.mark.parametrize(
         "config",
@@ -179,7 +196,14 @@ class TestAddedTokens:
         grown = read_pair(tmp_path, type(pair.theirs))
         text = "see [ATTN] a zyx"
         assert {count, count + 1} < set(grown.theirs.encode(text))
-        check_ids(grown, [text, *unicode_lines()[:200]])
+        check_ids(grown, [text, "See [attn] A ZYX", *unicode_lines()[:200]])
+
+    def test_symbols_of_sentencepieces_user(self, tmp_path: Path) -> None:
+        """user_defined_symbols of its trainer."""
+        (tmp_path / "sentencepiece.bpe.model").write_bytes(trained_sentencepiece(user_defined_symbols="[ATTN],ing"))
+        made = read_pair(tmp_path, XLMRobertaTokenizerFast)
+        assert {"[ATTN]", "ing"} < set(made.ours.encode("see[ATTN] starting").split())
+        check_ids(made, ["see[ATTN] starting", "finger[ATTN]s", *unicode_lines()[:200]])
 
     def test_spaces_around_them(self, pair: Pair, tmp_path: Path) -> None:
         """RoBERTa's published `<mask>` takes the space before it."""
@@ -305,6 +329,6 @@ class TestMistakes:
             splitter(tmp_path)
 
     def test_sentencepieces_other_models(self, tmp_path: Path) -> None:
-        (tmp_path / "a.model").write_bytes(trained_sentencepiece("bpe"))
+        (tmp_path / "a.model").write_bytes(trained_sentencepiece(model_type="bpe"))
         with pytest.raises(UserError, match=r"no unigram model; fairseq's --bpe sentencepiece .* serves it"):
             splitter(tmp_path)

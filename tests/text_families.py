@@ -128,15 +128,15 @@ def xlmr(directory: Path) -> Path:
 
 
 @cache
-def trained_sentencepiece(model_type: str = "unigram") -> bytes:
+def trained_sentencepiece(**options: Any) -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(real_lines()),
         model_writer=model,
-        model_type=model_type,
         vocab_size=1500,
         normalization_rule_name="nmt_nfkc",
         minloglevel=2,
+        **options,
     )
     return model.getvalue()
 
