@@ -146,7 +146,7 @@ def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            noise = torch.randn(parameter.shape, generator=generator) * spread
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * spread
             is_scale = "norm" in name.lower() and name.endswith("weight")
             parameter.copy_(noise + 1 if is_scale else noise)
 
@@ -165,12 +165,13 @@ def published(kind: str, vocabulary: Sequence[str], *, seed: int = 0, **changes:
 
 @torch.no_grad()
 def make_readable(model: PreTrainedModel, vocabulary: Sequence[str]) -> None:
-    """Special tokens are never predicted, but for the end token, which is as likely as the best word."""
+    """Special tokens are never predicted, but for the end token: now it is the best of all, now far from that."""
     special = torch.tensor([token.startswith(("[", "<")) for token in vocabulary])
+    end = next(row for row, token in enumerate(vocabulary) if token in (BERT.end, ROBERTA.end))
     bias = model.get_output_embeddings().bias
     bias[special] -= 20
+    model.get_output_embeddings().weight[end] *= 3
     words = torch.nonzero(~special).flatten().repeat(2)[:60].view(6, 10)
     output = model(input_ids=words)
     logits = getattr(output, "prediction_logits", getattr(output, "logits", None))
-    end = next(row for row, token in enumerate(vocabulary) if token in (BERT.end, ROBERTA.end))
     bias[end] += (logits.amax(-1) - logits[..., end]).mean()

@@ -1,8 +1,9 @@
 """Every family with every fine-tuning method, through fairseq's commands: it trains, and decodes what it scores."""
 
 import random
+import re
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 import pytest
 import torch
@@ -44,9 +45,9 @@ class Family(NamedTuple):
         self.session.run(preprocess_command(folder / "texts", folder / "data", self.made.directory))
         return folder / "data"
 
-    def generate(self, data: Path, checkpoint: Path, **options: object) -> Dict[int, List[Hypothesis]]:
+    def generate(self, data: Path, checkpoint: Path, **options: object) -> str:
         """What fairseq-generate prints."""
-        return hypotheses(self.session.run(generate_command(data, checkpoint, num_workers=0, **options)))
+        return self.session.run(generate_command(data, checkpoint, num_workers=0, **options))
 
 
 @pytest.fixture(scope="module")
@@ -82,22 +83,25 @@ def test_trains_and_decodes_what_it_scores(family: Family, method: str) -> None:
     checkpoint = save / "checkpoint_last.pt"
     assert_trained(checkpoint)
 
-    found = family.generate(family.root / "data", checkpoint, beam=BEAM, nbest=BEAM)
-    assert sorted(found) == list(range(COUNT))
+    out = family.generate(family.root / "data", checkpoint, beam=BEAM, nbest=BEAM)
+    assert sorted(hypotheses(out)) == list(range(COUNT))
     sources = (family.root / "texts" / "test.src").read_text(encoding="utf-8").splitlines()
-    known = {family.made.vocabulary[row] for row in family.made.words()}
-    finished = [
-        (sources[number], hypothesis)
-        for number, several in found.items()
-        for hypothesis in several
-        if hypothesis.text and known.issuperset(hypothesis.text.split())  # a reference has words alone
-    ]
-    assert len(finished) > COUNT // 2
-    data = family.binarize(save, [source for source, _ in finished], [text for _, (_, text) in finished], "test")
-    scored = family.generate(data, checkpoint, score_reference=True)
-    for number, (_, hypothesis) in enumerate(finished):
+    found = [(sources[number], hypothesis) for number, hypothesis in complete(out, family.made)]
+    assert len(found) > COUNT // 2
+    data = family.binarize(save, [source for source, _ in found], [text for _, (_, text) in found], "test")
+    scored = hypotheses(family.generate(data, checkpoint, score_reference=True))
+    for number, (_, hypothesis) in enumerate(found):
         assert scored[number][0].text == hypothesis.text
         assert scored[number][0].score == pytest.approx(hypothesis.score, abs=2e-5)
+
+
+def complete(out: str, made: Checkpoint) -> Iterator[Tuple[int, Hypothesis]]:
+    """Hypotheses that can stand as references: words alone, and no special token that fairseq does not print."""
+    words = {made.vocabulary[row] for row in made.words()}
+    lines = re.findall(r"^H-(\d+)\t(\S+)\t(.+)\nD-.*\nP-\d+\t(.*)$", out, flags=re.MULTILINE)
+    for number, score, text, steps in lines:
+        if words.issuperset(text.split()) and len(steps.split()) == len(text.split()) + 1:
+            yield int(number), Hypothesis(float(score), text)
 
 
 def assert_trained(checkpoint: Path) -> None:
