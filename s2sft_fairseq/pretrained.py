@@ -15,10 +15,18 @@ from .families import FAMILIES, Family, recognise
 from .families.family import SEGMENTS, TOKENS, Rule
 from .weights import Weights, find_config, open_weights
 
-COMPUTED = {"hidden_act": "gelu", "activation_fn": "gelu", "position_embedding_type": "absolute"}
-"""What the Transformer has built in, by the keys that config.json may say it with."""
+COMPUTED = {
+    "hidden_act": "gelu",
+    "activation_fn": "gelu",
+    "position_embedding_type": "absolute",
+    "tie_word_embeddings": True,
+    "untie_weights_roberta": False,
+    "use_task_id": False,
+}
+"""What the Transformer has built in, by the keys that config.json or fairseq's options may say it with."""
 
-OF_A_LAYER = re.compile(r".*layers?[._]\d+[._].*")
+FOREIGN = re.compile(r".*layers?[._]\d+[._].*|.*encoder\.(layer_norm|ln)\..*")
+"""Tensors that a model cannot lack: those of its layers, and the norm behind the last one of pre-norm layers."""
 
 
 class Entry(NamedTuple):
@@ -162,7 +170,7 @@ def check_computed(directory: Path, config: Mapping[str, Any], left_out: List[st
     for key, computed in COMPUTED.items():
         if config.get(key, computed) != computed:
             raise UserError(f"{directory} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
-    foreign = [name for name in left_out if OF_A_LAYER.fullmatch(name)]
+    foreign = [name for name in left_out if FOREIGN.fullmatch(name)]
     if foreign:
         raise UserError(
             f"{directory}: the layers have tensors that are not supported: {', '.join(foreign[:3])} ({len(foreign)} "

@@ -3,11 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from typing import List, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from . import vocabulary
 
-ADDED = "added_tokens.json"
+FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
+"""How Hugging Face's files describe an added token that is an ordinary word."""
 
 
 def with_added(tokens: List[str], added: Sequence[str]) -> List[str]:
@@ -16,7 +17,7 @@ def with_added(tokens: List[str], added: Sequence[str]) -> List[str]:
 
 
 def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> None:
-    """Copies the text side of a directory; tokens that it lacks go to added_tokens.json, as Hugging Face has it.
+    """Copies the text side of a directory; tokens that it lacks are added as Hugging Face's files add them.
 
     A vocabulary of one token a line is written anew: under the name, and in the form, that every reader of it knows.
     """
@@ -28,6 +29,27 @@ def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> No
         (destination / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     behind = with_added(tokens, added)[len(tokens) :]
     if behind:
-        known = json.loads((source / ADDED).read_text("utf-8")) if (source / ADDED).is_file() else {}
-        rows = {**known, **{token: len(tokens) + place for place, token in enumerate(behind)}}
-        (destination / ADDED).write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+        append(destination, {token: len(tokens) + place for place, token in enumerate(behind)})
+
+
+def append(directory: Path, rows: Mapping[str, int]) -> None:
+    """Appends tokens to added_tokens.json, and to the other files of a directory that transformers may prefer to it."""
+    rewrite(directory / "added_tokens.json", lambda known: {**known, **rows}, create=True)
+    by_row = {str(row): {"content": token, **FLAGS} for token, row in rows.items()}
+    rewrite(
+        directory / "tokenizer_config.json",
+        lambda config: (
+            {**config, "added_tokens_decoder": {**config["added_tokens_decoder"], **by_row}}
+            if "added_tokens_decoder" in config
+            else config
+        ),
+    )
+    entries = [{"id": row, "content": token, **FLAGS} for token, row in rows.items()]
+    rewrite(directory / "tokenizer.json", lambda whole: {**whole, "added_tokens": [*whole["added_tokens"], *entries]})
+
+
+def rewrite(path: Path, change: Callable[[Dict[str, Any]], Dict[str, Any]], *, create: bool = False) -> None:
+    """Changes a JSON file, if it is there or to be created."""
+    if path.is_file() or create:
+        content = vocabulary.read_json(path) if path.is_file() else {}
+        path.write_text(json.dumps(change(content), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

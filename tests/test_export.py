@@ -128,6 +128,19 @@ def test_added_tokens_are_exported(tmp_path: Path) -> None:
     assert_equal(first["model"], again["model"])
 
 
+@pytest.mark.parametrize("files", ["tokenizer.json alone", "all files"])
+def test_added_tokens_where_transformers_saved_the_tokenizer(tmp_path: Path, files: str) -> None:
+    made = bert(tmp_path / "published")
+    AutoTokenizer.from_pretrained(made.directory).save_pretrained(made.directory)
+    if files != "all files":
+        (made.directory / "vocab.txt").unlink()
+    extra = write_lines(tmp_path / "extra.txt", ["[X_SEP]", "quux"])
+    imported(made.directory, tmp_path / "imported", "--vocab-add", str(extra))
+    folder = exported(tmp_path / "imported" / "model.pt", tmp_path / "exported")
+    assert PretrainedDictionary.load(folder).symbols == [*made.vocabulary, "[X_SEP]", "quux"]
+    assert AutoTokenizer.from_pretrained(folder).encode("[X_SEP] w1 quux", add_special_tokens=False) == [46, 7, 47]
+
+
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     made = bert(tmp_path / "published")
     imported(made.directory, tmp_path / "imported")

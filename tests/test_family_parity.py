@@ -2,15 +2,16 @@
 
 import logging
 from pathlib import Path
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Tuple
 
 import pytest
 import torch
-from oracles import Checkpoint
-from tiny_checkpoints import FORMATS, ernie_gen, unilm
+from oracles import Checkpoint, published
+from tiny_checkpoints import BERT_VOCABULARY, FORMATS, ernie_gen, fairseq_roberta, unilm
 from torch import Tensor, nn
 
 from s2sft_fairseq.attention import FullPass
+from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.filling import fill
 from s2sft_fairseq.model import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
@@ -203,3 +204,27 @@ class TestDropout:
         z = (found.mean(0) - expected.mean(0)) / (deviation * (2 / draws) ** 0.5)
         assert z.pow(2).mean() < 2
         assert not transformer.eval().training and many.of(transformer).std(0).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("ErnieForMaskedLM", dict(use_task_id=True)),
+        ("BertForMaskedLM", dict(tie_word_embeddings=False)),
+        ("RobertaForMaskedLM", dict(tie_word_embeddings=False, pad_token_id=1)),
+    ],
+)
+def test_what_is_not_computed_is_refused(tmp_path: Path, kind: str, changes: Dict[str, Any]) -> None:
+    """Rather than predicted otherwise in silence."""
+    published(kind, BERT_VOCABULARY, **changes).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=next(iter(changes))):
+        read(tmp_path)
+
+
+def test_norms_before_the_layers_are_refused(tmp_path: Path) -> None:
+    fairseq_roberta(tmp_path)
+    checkpoint = torch.load(tmp_path / "model.pt", weights_only=False)
+    checkpoint["model"]["encoder.sentence_encoder.layer_norm.weight"] = torch.ones(24)
+    torch.save(checkpoint, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=r"not supported: encoder\.sentence_encoder\.layer_norm\.weight"):
+        read(tmp_path)

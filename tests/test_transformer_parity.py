@@ -286,7 +286,10 @@ DAMAGES: Dict[str, Any] = {
     "one tensor": (replaced_by(lambda path: torch.save(torch.ones(2), path)), ["else than named tensors"]),
     "no BERT": (edit_weights(without("bert.")), ["holds no bert model", "no word embeddings among its"]),
     "a layer too few": (edit_weights(without("bert.encoder.layer.2.")), ["lack layers.2.", "(16 in all)"]),
-    "a layer too many": (edit_config(num_hidden_layers=2), ["the weights have layers.2.", "(16 in all)", "config.json asks for fewer"]),
+    "a layer too many": (
+        edit_config(num_hidden_layers=2),
+        ["the weights have layers.2.", "(16 in all)", "config.json asks for fewer"],
+    ),
     "no query": (
         edit_weights(without("bert.encoder.layer.1.attention.self.query.bias")),
         ["the weights lack layers.1.attention.query.bias (1 in all)"],
@@ -332,7 +335,7 @@ def test_nothing_in_a_file_is_executed(directory: Path, legacy: bool) -> None:
             torch.save({WORDS: Malicious(proof)}, path)
 
     replaced_by(write)(directory)
-    with pytest.raises(UserError, match="holds more than weights: its pickle asks for posix.mkdir"):
+    with pytest.raises(UserError, match=r"holds more than weights: its pickle asks for posix\.mkdir"):
         load(directory)
     assert not proof.exists()
     pickle.loads(pickle.dumps(Malicious(proof)))
