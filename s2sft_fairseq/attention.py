@@ -1,7 +1,7 @@
 """Who computes attention, and over which keys: a full pass over packed slots, or one cached step of a beam search.
 
-Both are called once a layer with queries, keys and values [B or R, heads, L, D] of the slots at hand, so one
-Transformer serves training, the source pass and decoding.
+Both are called once a layer with the keys and values [B or R, heads, L, D] of the slots at hand and the queries of all
+or of the last ones, so one Transformer serves training, the source pass and decoding.
 """
 
 from typing import Callable, List, NamedTuple, Protocol
@@ -20,7 +20,7 @@ class Attend(Protocol):
     """Attention of the slots of one pass, in a layer given by its number."""
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        """Queries, keys and values [B, heads, L, D] → [B, heads, L, D]."""
+        """Queries [B, heads, l, D] of the last slots, l ≤ L, keys and values [B, heads, L, D] → [B, heads, l, D]."""
 
 
 class KeysValues(NamedTuple):
@@ -32,6 +32,11 @@ class KeysValues(NamedTuple):
     def index_select(self, rows: Tensor) -> "KeysValues":
         """The given rows of the batch."""
         return KeysValues(self.key.index_select(0, rows), self.value.index_select(0, rows))
+
+
+def last(bias: Tensor, rows: int) -> Tensor:
+    """The last rows of a bias [..., Lq, Lk]."""
+    return bias.narrow(-2, bias.size(-2) - rows, rows)
 
 
 class FullPass:
@@ -48,19 +53,21 @@ class FullPass:
     def __init__(self, slots: Slots, source_length: int, bias: Bias) -> None:
         source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
         self.source_length = source_length
-        self.has_rest = rest.token.size(1) > 0
         self.source_bias = bias(source, source)
         self.rest_bias = bias(rest, slots)
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         s = self.source_length
-        source = scaled_dot_product_attention(
-            query[:, :, :s], key[:, :, :s], value[:, :, :s], self.source_bias, dropout
-        )
-        if not self.has_rest:
-            return source
-        rest = scaled_dot_product_attention(query[:, :, s:], key, value, self.rest_bias, dropout)
-        return torch.cat([source, rest], dim=2)
+        asking = max(0, query.size(2) - (key.size(2) - s))  # source slots among the queries, the last ones
+        parts = [
+            scaled_dot_product_attention(part, key[:, :, :seen], value[:, :, :seen], bias, dropout)
+            for part, seen, bias in (
+                (query[:, :, :asking], s, self.source_bias[:, :, s - asking :]),
+                (query[:, :, asking:], key.size(2), last(self.rest_bias, query.size(2) - asking)),
+            )
+            if part.size(2)
+        ]
+        return torch.cat(parts, dim=2) if parts else query
 
 
 class SourcePass(FullPass):
@@ -71,7 +78,7 @@ class SourcePass(FullPass):
         self.kept: List[KeysValues] = []
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        self.kept.append(KeysValues(key, value))
+        self.kept.append(KeysValues(key.contiguous(), value.contiguous()))
         return super().__call__(layer, query, key, value, dropout=dropout)
 
 
@@ -154,8 +161,8 @@ class StepPass:
         known = self.extend(layer, key, value)
         query = query * query.size(-1) ** -0.5
         on_source = self.fold(query) @ given.key.transpose(2, 3)
-        on_source = on_source.unflatten(2, (self.source.beam, -1)) + self.source_bias
-        on_target = query @ known.key.transpose(2, 3) + self.target_bias
+        on_source = on_source.unflatten(2, (self.source.beam, -1)) + last(self.source_bias, query.size(2))
+        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, query.size(2))
         scores = torch.cat([self.unfold(on_source.flatten(2, 3)), on_target], dim=-1)
         share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
         source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)

@@ -8,7 +8,7 @@ from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from torch import Tensor
 
 from .objectives import Objective
-from .slots import Blocks, collate
+from .slots import IGNORE, Blocks, collate
 
 
 class FramedText(BaseWrapperDataset):
@@ -59,8 +59,9 @@ class PairDataset(LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
     A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``: the arguments of the
-    model's forward pass over ``slots`` (a dict of [B, L]) with ``source_length`` (S). The noise of an example is a
-    function of (seed, epoch, index), so neither workers nor a resumed run change it.
+    model's forward pass over ``slots`` (a dict of [B, L]) with ``source_length`` (S) and ``labelled_from``, the first
+    column with a label. The noise of an example is a function of (seed, epoch, index), so neither workers nor a resumed
+    run change it.
 
     Args:
         source, target: framed text; the target may be missing when generating.
@@ -108,9 +109,11 @@ class PairDataset(LanguagePairDataset):
         if batch and batch["target"] is not None:
             by_id = {sample["id"]: sample["blocks"] for sample in samples}
             blocks = collate([by_id[i] for i in batch["id"].tolist()], pad=self.objective.convention.pad)
+            packed = blocks.packed()
             batch["packed"] = {
-                "slots": blocks.packed()._asdict(),
+                "slots": packed._asdict(),
                 "source_length": blocks.source.token.size(1),
+                "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
             }
         return batch
 

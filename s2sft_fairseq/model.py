@@ -202,27 +202,29 @@ class S2SFTModel(BaseFairseqModel):
         prev_output_tokens: Optional[Tensor] = None,
         slots: Optional[Dict[str, Tensor]] = None,
         source_length: Optional[int] = None,
+        labelled_from: int = 0,
     ) -> Tuple[Tensor, Dict[str, Any]]:
         """Scores targets, in one of two ways.
 
-        Training gives ``slots`` (fields [B, L]) and ``source_length`` (S), and gets the logits of the labelled slots
-        [N, V], sentence by sentence. fairseq's scorers give ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T],
-        and get the noise-free logits of the whole target [B, T, V], whatever the fine-tuning method.
+        Training gives ``slots`` (fields [B, L]), ``source_length`` (S) and ``labelled_from`` (no slot before it has a
+        label), and gets the logits of the labelled slots [N, V], sentence by sentence. fairseq's scorers give
+        ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T], and get the noise-free logits of the whole target
+        [B, T, V], whatever the fine-tuning method.
         """
         if slots is not None and source_length is not None:
             packed = Slots(**slots)
-            hidden = self.hidden(packed, source_length)
-            return self.transformer.logits(hidden[packed.label.ne(IGNORE)]), {}
+            hidden = self.hidden(packed, source_length, labelled_from)
+            return self.transformer.logits(hidden[packed.label[:, labelled_from:].ne(IGNORE)]), {}
         assert src_tokens is not None and prev_output_tokens is not None
         target = self.target_of(prev_output_tokens)
         packed = lay_out(src_tokens, target, self.convention).packed()
-        hidden = self.hidden(packed, src_tokens.size(1))
-        return self.transformer.logits(hidden[:, -target.size(1) :]), {}
+        hidden = self.hidden(packed, src_tokens.size(1), packed.token.size(1) - target.size(1))
+        return self.transformer.logits(hidden), {}
 
-    def hidden(self, packed: Slots, source_length: int) -> Tensor:
-        """Hidden states of packed slots, [B, L, H]."""
+    def hidden(self, packed: Slots, source_length: int, start: int = 0) -> Tensor:
+        """Hidden states of packed slots from ``start`` on, [B, L − start, H]."""
         self.check_precision()
-        return self.transformer(packed, FullPass(packed, source_length, self.transformer.bias))
+        return self.transformer(packed, FullPass(packed, source_length, self.transformer.bias), start)
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
         """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
@@ -278,7 +280,7 @@ class SourceFace(FairseqEncoder, Face):
         self.model.check_precision()
         slots = source_slots(src_tokens, self.model.convention)
         source_pass = SourcePass(slots, self.model.transformer.bias)
-        self.model.transformer(slots, source_pass)
+        self.model.transformer(slots, source_pass, start=src_tokens.size(1))
         return SourceCache(slots, source_pass.kept, beam=1)
 
     def reorder_encoder_out(self, encoder_out: SourceCache, new_order: Tensor) -> SourceCache:
@@ -312,8 +314,9 @@ class TargetFace(FairseqIncrementalDecoder, Face):
             prev_output_tokens, self.model.convention, source_length=encoder_out.lengths(), known=len(cache)
         )
         transformer = self.model.transformer
-        hidden = transformer(slots, StepPass(slots, encoder_out, cache, transformer.bias))
-        return transformer.logits(hidden[:, -1:]), {"attn": None}
+        step_pass = StepPass(slots, encoder_out, cache, transformer.bias)
+        hidden = transformer(slots, step_pass, start=slots.token.size(1) - 1)
+        return transformer.logits(hidden), {"attn": None}
 
     def reorder_incremental_state(self, incremental_state: Dict[str, Any], new_order: Tensor) -> None:
         if self.CACHE in incremental_state:

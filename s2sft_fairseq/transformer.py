@@ -82,7 +82,10 @@ class Embeddings(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention, [B, L, H] → [B, L, H]; ``attend`` knows the mask and the cache."""
+    """Multi-head attention of the slots from ``start`` on, [B, L, H] → [B, L − start, H].
+
+    ``attend`` knows the mask and the cache.
+    """
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -93,8 +96,8 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(shape.hidden_size, shape.hidden_size)
         self.dropout = shape.attention_dropout
 
-    def forward(self, x: Tensor, attend: Attend, layer: int) -> Tensor:
-        query, key, value = (self.split(part(x)) for part in (self.query, self.key, self.value))
+    def forward(self, x: Tensor, attend: Attend, layer: int, start: int) -> Tensor:
+        query, key, value = self.split(self.query(x[:, start:])), self.split(self.key(x)), self.split(self.value(x))
         context = attend(layer, query, key, value, dropout=self.dropout if self.training else 0.0)
         return self.output(context.transpose(1, 2).flatten(2))  # [B, L, heads · D]
 
@@ -104,7 +107,7 @@ class SelfAttention(nn.Module):
 
 
 class Layer(nn.Module):
-    """One Transformer layer, [B, L, H] → [B, L, H]."""
+    """One Transformer layer, [B, L, H] → [B, L − start, H]: slots before ``start`` are only attended to."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -115,8 +118,8 @@ class Layer(nn.Module):
         self.ffn_norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
         self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, x: Tensor, attend: Attend, layer: int) -> Tensor:
-        x = self.attention_norm(x + self.dropout(self.attention(x, attend, layer)))
+    def forward(self, x: Tensor, attend: Attend, layer: int, start: int) -> Tensor:
+        x = self.attention_norm(x[:, start:] + self.dropout(self.attention(x, attend, layer, start)))
         return self.ffn_norm(x + self.dropout(self.ffn_out(gelu(self.ffn_in(x)))))
 
 
@@ -150,11 +153,14 @@ class Transformer(nn.Module):
         """Of the weights."""
         return self.embeddings.token.weight.dtype
 
-    def forward(self, slots: Slots, attend: Attend) -> Tensor:
-        """Slots [B, L] → hidden states [B, L, H]."""
+    def forward(self, slots: Slots, attend: Attend, start: int = 0) -> Tensor:
+        """Slots [B, L] → hidden states of those from ``start`` on, [B, L − start, H].
+
+        Of the slots before it, the last layer computes but what the others attend to.
+        """
         x = self.embeddings(slots)
         for number, layer in enumerate(self.layers):
-            x = layer(x, attend, number)
+            x = layer(x, attend, number, start if number == len(self.layers) - 1 else 0)
         return x
 
     def bias(self, query: Slots, key: Slots) -> Tensor:
