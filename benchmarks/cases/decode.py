@@ -1,0 +1,93 @@
+"""Decoding speed and memory against BERT2BERT and BART: the same sources, 24 forced tokens a sentence."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from .. import ours
+from ..caches import CacheSizes, cache_sizes
+from ..contestants import Contestant, build, decode, sentences
+from ..ours import Sample, real_samples
+from ..processes import in_fresh_process, peak_memory
+from ..protocol import Side, Spread, alternate
+from ..results import Result, Row, Target, memory_row, speed_row
+from ..shapes import BASE, SMALL, Shape
+from . import Settings
+
+OURS, PEERS = "pseudo_masked", ("BERT2BERT", "BART")
+LENGTH = 24
+BEAMS = {5: "beam 5", 1: "greedy"}
+TARGETS = {(SMALL, 5): Target(1.6), (BASE, 5): Target(1.4), (SMALL, 1): Target(1.3), (BASE, 1): Target(1.3)}
+CACHE_BEAMS = (1, 5, 10)
+
+
+class Load(NamedTuple):
+    """What a round decodes."""
+
+    shape: Shape
+    batches: int
+    size: int = 16
+
+    def samples(self) -> list[Sample]:
+        """The batches."""
+        return real_samples(self.shape, method=OURS, count=self.batches, size=self.size)
+
+
+FAST = [Load(SMALL, batches=2)]
+FULL = [Load(SMALL, batches=3), Load(BASE, batches=1)]
+
+
+def measure(settings: Settings) -> Result:
+    """Sentences a second, the peak memory of a process that decodes once, and the caches of our search."""
+    result = Result(f"Decoding: sentences a second, peak memory ({LENGTH} tokens a sentence)")
+    for load in FAST if settings.fast else FULL:
+        samples = load.samples()
+        models = {name: build(name, load.shape) for name in (OURS, *PEERS)}
+        for beam in BEAMS:
+            result.rows += speed_rows(load, models, samples, beam=beam, rounds=settings.rounds)
+        result.rows += memory_rows(load)
+    result.rows += cache_rows(FULL[0])
+    return result
+
+
+def speed_rows(
+    load: Load, models: dict[str, Contestant], samples: Sequence[Sample], *, beam: int, rounds: int
+) -> list[Row]:
+    """Our search against those of both peers."""
+    what, amount = f"{load.shape.name}, {BEAMS[beam]}", sentences(samples)
+    work = {name: partial(decode, one, samples, beam=beam, length=LENGTH) for name, one in models.items()}
+    rates = alternate([Side(name, work[name], amount) for name in work], rounds=rounds, title=what)
+    targets = {"BERT2BERT": TARGETS[load.shape, beam]}
+    return [speed_row(what, "sentences/s", rates, OURS, peer, targets.get(peer)) for peer in PEERS]
+
+
+def memory_rows(load: Load) -> list[Row]:
+    """Peaks at beam 5, the model included."""
+    peaks = {name: in_fresh_process(peak_of_decoding, load, name) for name in (OURS, *PEERS)}
+    return [memory_row(f"{load.shape.name}, beam 5, memory", peaks, OURS, peer) for peer in PEERS]
+
+
+def peak_of_decoding(load: Load, name: str) -> float:
+    """MB of the model and of all that the search keeps."""
+    samples = load.samples()
+    with peak_memory() as peak:
+        decode(build(name, load.shape), samples, beam=5, length=LENGTH)
+    return peak.mb
+
+
+def cache_rows(load: Load) -> list[Row]:
+    """What our search keeps of sources and of targets as the beam grows."""
+    sample, system = load.samples()[-1], ours.build(load.shape, method=OURS)
+    sizes = {beam: cache_sizes(system, sample, beam=beam, length=LENGTH) for beam in CACHE_BEAMS}
+    return [row for beam in CACHE_BEAMS for row in rows_of_caches(sizes, beam)]
+
+
+def rows_of_caches(sizes: dict[int, CacheSizes], beam: int) -> list[Row]:
+    """Both caches at a beam, against those at beam 1: the source's stays, the target's grows with the beam at most."""
+    one, found = sizes[1], sizes[beam]
+    growth = Spread.of([found.source / one.source]), Spread.of([found.target / one.target])
+    what = f"cache at beam {beam}"
+    return [
+        Row(f"source {what}", "MB", found.source, one.source, "beam 1", growth[0], Target(1, at_least=False)),
+        Row(f"target {what}", "MB", found.target, one.target, "beam 1", growth[1], Target(beam, at_least=False)),
+    ]

@@ -1,0 +1,109 @@
+"""This project as its commands build it: the options of fairseq-train, its batches, its loss and its search."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from fairseq import options, tasks
+from fairseq.data import ListDataset
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from torch import Tensor
+
+from s2sft_fairseq.model import S2SFTModel
+from s2sft_fairseq.task import S2SFTTask
+
+from .shapes import LENGTHS, Lengths, Shape
+from .texts import SPLIT, data_bin
+
+Sample = dict[str, Any]
+"""A batch as fairseq's tasks make it."""
+
+LABEL_SMOOTHING = 0.1
+
+
+class System(NamedTuple):
+    """What fairseq-train holds."""
+
+    task: S2SFTTask
+    model: S2SFTModel
+    criterion: Any
+
+    def loss(self, sample: Sample) -> Tensor:
+        """The mean over the labelled slots."""
+        total, count, _ = self.criterion(self.model, sample)
+        return total / count
+
+    def decode(self, sample: Sample, beam: int, length: int) -> list[list[dict[str, Tensor]]]:
+        """Hypotheses of ``length`` tokens, the end token included."""
+        return self.task.inference_step(self.generator(beam, length), [self.model], sample)
+
+    def generator(self, beam: int, length: int) -> Any:
+        """A search for hypotheses of ``length`` tokens, the end token included."""
+        search = Namespace(beam=beam, min_len=length - 1, max_len_a=0, max_len_b=length - 1)
+        return self.task.build_generator([self.model], search)
+
+
+def flags(shape: Shape, *, method: str, lengths: Lengths) -> list[str]:
+    """The command line of fairseq-train."""
+    values = {
+        "--task": "s2s_ft",
+        "--arch": "s2s_ft",
+        "--criterion": "s2s_ft_label_smoothed",
+        "--label-smoothing": LABEL_SMOOTHING,
+        "--finetune-method": method,
+        "--encoder-layers": shape.layers,
+        "--encoder-embed-dim": shape.hidden,
+        "--encoder-ffn-embed-dim": 4 * shape.hidden,
+        "--encoder-attention-heads": shape.heads,
+        "--max-source-positions": lengths.source,
+        "--max-target-positions": lengths.target,
+    }
+    return [str(data_bin(shape.vocabulary)), "--cpu", *(str(word) for pair in values.items() for word in pair)]
+
+
+def build(shape: Shape, *, method: str, lengths: Lengths = LENGTHS) -> System:
+    """A model of random weights with all that belongs to it."""
+    words = flags(shape, method=method, lengths=lengths)
+    parsed = options.parse_args_and_arch(options.get_training_parser(), input_args=words)
+    cfg = convert_namespace_to_omegaconf(parsed)
+    task = tasks.setup_task(cfg.task)
+    return System(task, task.build_model(cfg.model), task.build_criterion(cfg.criterion))
+
+
+def builder_of_batches(shape: Shape, method: str, lengths: Lengths) -> S2SFTTask:
+    """A task that lays out data, which it does once a model is built: the smallest one will do."""
+    return build(Shape(1, 8, 1, shape.vocabulary), method=method, lengths=lengths).task
+
+
+def real_samples(shape: Shape, *, method: str, count: int, size: int) -> list[Sample]:
+    """Batches of real pairs of like lengths, from the shortest to the longest in equal steps.
+
+    Args:
+        shape: tells the vocabulary.
+        method: lays out the slots; peers do not look at them.
+        count: of batches.
+        size: of a batch, in pairs.
+    """
+    task = builder_of_batches(shape, method, LENGTHS)
+    task.load_dataset(SPLIT)
+    pairs = task.dataset(SPLIT)
+    batches = task.get_batch_iterator(pairs, max_sentences=size, seed=1).frozen_batches
+    full = [batch for batch in batches if len(batch) == size]
+    chosen = [full[(2 * step + 1) * len(full) // (2 * count)] for step in range(count)]
+    return [pairs.collater([pairs[index] for index in batch]) for batch in chosen]
+
+
+def random_sample(task: S2SFTTask, *, source: int, target: int, size: int) -> Sample:
+    """A batch of random tokens, all sources and targets equally long, special tokens included."""
+    ids = torch.from_numpy(task.dictionary.ordinary_ids())
+    end = torch.tensor([task.dictionary.eos()])
+    sides = [random_lines(ids, end, length=length, count=size) for length in (source - 1, target)]
+    pairs = task.pairs(*sides, training=True)
+    return pairs.collater([pairs[index] for index in range(size)])
+
+
+def random_lines(ids: Tensor, end: Tensor, *, length: int, count: int) -> ListDataset:
+    """Lines of ``length`` tokens, the end token included, as fairseq-preprocess binarizes them."""
+    words: Sequence[Tensor] = [ids[torch.randint(len(ids), (length - 1,))] for _ in range(count)]
+    return ListDataset([torch.cat([line, end]) for line in words], [length] * count)

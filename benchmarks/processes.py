@@ -1,0 +1,86 @@
+"""Processes of their own: the peak memory of a function, the time and memory of a command."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .results import NotMeasuredError
+
+ROOT = Path(__file__).resolve().parents[1]
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # man 5 proc: "reset the peak resident set size to the process's current value"
+
+
+def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
+    """The result of a function of this package, called in a process that has done nothing else."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+class Peak:
+    """Memory that some work took at most, above what was there before it: ``mb`` once it is over."""
+
+    mb: float
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Watches the resident memory of this process.
+
+    Raises:
+        NotMeasuredError: this is no Linux.
+    """
+    if not STATUS.exists():
+        raise NotMeasuredError("memory is read from /proc, which only Linux has")
+    CLEAR.write_text(RESET_PEAK)
+    before, peak = status_mb("VmRSS"), Peak()
+    yield peak
+    peak.mb = status_mb("VmHWM") - before
+
+
+def status_mb(field: str) -> float:
+    """A field of this process's status, in MB (2 ** 20 bytes)."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", STATUS.read_text(), flags=re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+class Usage(NamedTuple):
+    """What a command took: seconds on the clock, seconds of all its cores, and MB at its peak."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+def script(name: str) -> str:
+    """A command that is installed beside the interpreter."""
+    return str(Path(sys.executable).parent / name)
+
+
+def run(command: Sequence[object]) -> Usage:
+    """Runs a command in the root of the repository.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its last lines are shown.
+    """
+    words, start = [str(word) for word in command], time.perf_counter()
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        print(output[-2000:], file=sys.stderr)
+        raise subprocess.CalledProcessError(process.returncode, words)
+    kilobytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
+    return Usage(wall, usage.ru_utime + usage.ru_stime, kilobytes / 1024)
