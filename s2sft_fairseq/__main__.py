@@ -9,7 +9,7 @@ from typing import Optional
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
 from .criterion import LabelSmoothedOptions
-from .model import ModelOptions
+from .model_options import ModelOptions
 from .task import TaskOptions
 from .text.splitter import SplitterOptions
 

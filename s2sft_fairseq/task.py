@@ -21,7 +21,8 @@ from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .filling import fill
 from .generator import S2SFTGenerator
-from .model import ModelOptions, S2SFTModel, adopt_shape, resolve_options
+from .model import S2SFTModel
+from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
 

@@ -4,11 +4,13 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from random_weights import randomize
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
-from s2sft_fairseq.model import ModelOptions, S2SFTModel, transformer_shape
+from s2sft_fairseq.model import S2SFTModel
+from s2sft_fairseq.model_options import ModelOptions, transformer_shape
 from s2sft_fairseq.objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
 from s2sft_fairseq.slots import Convention
 from s2sft_fairseq.transformer import Transformer
@@ -89,16 +91,6 @@ def shifted(target: Tensor) -> Tensor:
     previous = target.masked_fill(target.eq(SEP), PAD).roll(1, dims=1)
     previous[:, 0] = SEP
     return previous
-
-
-def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
-    """Draws all weights, biases and LayerNorms too, far enough apart for every connection to show."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * spread
-            is_scale = "norm" in name.lower() and name.endswith("weight")
-            parameter.copy_(noise + 1 if is_scale else noise)
 
 
 def random_model(

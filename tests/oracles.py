@@ -5,7 +5,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import transformers
-from torch import Tensor, nn
+from random_weights import randomize
+from torch import Tensor
 from transformers import PreTrainedModel
 
 POSITIONS = 48
@@ -139,16 +140,6 @@ def random_slots(made: Checkpoint, *, count: int = 3, length: int = 12, seed: in
     segments = torch.tensor(made.segments)[draw(2)]
     positions = draw(made.oracle.positions)
     return Slots(draw(len(made.vocabulary)), positions, segments, allowed | torch.eye(length, dtype=torch.bool))
-
-
-def randomize(module: nn.Module, *, seed: int = 0, spread: float = 0.2) -> None:
-    """Draws all weights, biases and LayerNorms too, far enough apart for every connection to show."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * spread
-            is_scale = "norm" in name.lower() and name.endswith("weight")
-            parameter.copy_(noise + 1 if is_scale else noise)
 
 
 def published(kind: str, vocabulary: Sequence[str], *, seed: int = 0, **changes: Any) -> PreTrainedModel:

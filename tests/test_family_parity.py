@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from s2sft_fairseq.attention import FullPass
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.filling import fill
-from s2sft_fairseq.model import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
 from s2sft_fairseq.slots import IGNORE, PADDING, Slots
 from s2sft_fairseq.transformer import Transformer

@@ -16,7 +16,7 @@ from tiny_checkpoints import bert, roberta
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.filling import fill
-from s2sft_fairseq.model import ModelOptions, adopt_shape, resolve_options, transformer_shape
+from s2sft_fairseq.model_options import ModelOptions, adopt_shape, resolve_options, transformer_shape
 from s2sft_fairseq.pretrained import Pretrained, check_vocabulary, read
 from s2sft_fairseq.transformer import Transformer
 
@@ -137,7 +137,7 @@ import json, sys
 import torch
 from pathlib import Path
 from s2sft_fairseq.filling import fill
-from s2sft_fairseq.model import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
 from s2sft_fairseq.transformer import Transformer
 

@@ -17,7 +17,8 @@ from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertMo
 
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.filling import fill, tile_rows
-from s2sft_fairseq.model import ModelOptions, S2SFTModel, adopt_shape, transformer_shape
+from s2sft_fairseq.model import S2SFTModel
+from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
 from s2sft_fairseq.slots import lay_out, source_slots
 from s2sft_fairseq.transformer import Transformer
