@@ -18,7 +18,7 @@ def describe(threads: int) -> dict[str, str]:
         "processor": f"{processor()}, {os.cpu_count()} cores",
         "fast precisions of the processor": ", ".join(precisions()) or "none known",
         "threads": str(threads),
-        "load average": load(),
+        "load average at the start": load(),
         "accelerator": accelerator,
         "Python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},

@@ -20,12 +20,11 @@ from transformers import (
 )
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
+from s2sft_fairseq.slots import IGNORE
 
 from .ours import LABEL_SMOOTHING, Sample
 from .shapes import Lengths, Shape
 from .texts import data_bin
-
-IGNORE = -100
 
 
 def bert2bert(shape: Shape, lengths: Lengths) -> PreTrainedModel:

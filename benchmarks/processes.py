@@ -1,6 +1,6 @@
 """Processes of their own: the peak memory of a function, the time and memory of a command."""
 
-import os
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from .results import NotMeasuredError
 
 ROOT = Path(__file__).resolve().parents[1]
+USAGE = ROOT / "benchmarks" / "usage.py"
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # man 5 proc: "reset the peak resident set size to the process's current value"
 
@@ -72,15 +73,10 @@ def run(command: Sequence[object]) -> Usage:
     Raises:
         subprocess.CalledProcessError: it failed; its last lines are shown.
     """
-    words, start = [str(word) for word in command], time.perf_counter()
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        print(output[-2000:], file=sys.stderr)
-        raise subprocess.CalledProcessError(process.returncode, words)
-    kilobytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
-    return Usage(wall, usage.ru_utime + usage.ru_stime, kilobytes / 1024)
+    words, start = [sys.executable, USAGE, *map(str, command)], time.perf_counter()
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    wall = time.perf_counter() - start
+    if done.returncode:
+        print(done.stdout[-2000:], file=sys.stderr)
+        done.check_returncode()
+    return Usage(wall, **json.loads(done.stdout.splitlines()[-1]))

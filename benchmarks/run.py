@@ -23,10 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks import machine, plots, results
-from benchmarks.cases import CASES, FAST_CASES, Settings
+from benchmarks.cases import CASES, FAST, FULL, MAIN_CASES, SMALLEST, Settings
 from benchmarks.texts import WORK
 from s2sft_fairseq.files import whole_files
 
+ROUNDS = {SMALLEST: 1, FAST: 3, FULL: 5}
 EPILOG = "cases:\n" + "\n".join(f"  {name:12} {text}" for name, text in CASES.items())
 
 
@@ -35,7 +36,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--fast", action="store_true", help="a small model, fewer rounds, the main cases only")
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument(
+        "--fast", dest="scale", action="store_const", const=FAST, default=FULL, help="small models, fewer rounds"
+    )
+    scale.add_argument(
+        "--smallest", dest="scale", action="store_const", const=SMALLEST, help="to see that all runs; no figure counts"
+    )
     parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE", help="cases to run, see below")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of every side (default: 5; 3 with --fast)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of every side (default: %(default)s)")
@@ -71,12 +78,14 @@ def main() -> None:
     args = arguments()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # of the processes that cases start
     torch.set_num_threads(args.threads)
-    settings = Settings(args.fast, args.rounds or (3 if args.fast else 5))
-    start, facts = time.perf_counter(), machine.describe(args.threads)
-    names = args.only or (FAST_CASES if args.fast else list(CASES))
-    found = {name: measure(name, settings) for name in names}
-    facts.update({"load average at the end": machine.load(), "rounds": str(settings.rounds)})
-    print(write(args.to, found, facts))
+    settings = Settings(args.scale, args.rounds or ROUNDS[args.scale])
+    facts = {**machine.describe(args.threads), "rounds": str(settings.rounds)}
+    start, found, report = time.perf_counter(), {}, ""
+    for name in args.only or (MAIN_CASES if args.scale == FAST else list(CASES)):
+        found[name] = measure(name, settings)
+        facts["load average after the last case"] = machine.load()
+        report = write(args.to, found, facts)  # after every case: a later one may be interrupted
+    print(report)
     print(f"{(time.perf_counter() - start) / 60:.1f} minutes; results.json, results.md and plots are in {args.to}")
 
 

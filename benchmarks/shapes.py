@@ -20,6 +20,7 @@ class Shape(NamedTuple):
         return f"{self.layers}x{self.hidden}"
 
 
+TINY = Shape(layers=2, hidden=16, heads=2, vocabulary=8_000)
 SMALL = Shape(layers=4, hidden=256, heads=4, vocabulary=8_000)
 BASE = Shape(layers=12, hidden=768, heads=12, vocabulary=30_522)
 

@@ -2,23 +2,32 @@
 
 from typing import NamedTuple
 
+SMALLEST, FAST, FULL = "smallest", "fast", "full"
+
 
 class Settings(NamedTuple):
     """How long to measure.
 
     Attributes:
-        fast: only what two minutes allow.
+        scale: of the models and the text; SMALLEST only shows that everything runs.
         rounds: turns of every side.
     """
 
-    fast: bool
+    scale: str
     rounds: int
 
 
 CASES = {
     "train": "training speed and memory against BERT2BERT and BART",
     "decode": "decoding speed and memory against BERT2BERT and BART",
+    "int8": "CPU inference in int8 against our float32 and BART",
+    "vocabulary": "memory of the loss over 250,002 tokens",
+    "text": "text to data-bin: pairs a second, memory",
+    "startup": "what the plugin adds to the start of fairseq's commands",
+    "growth": "cost against source, target and output length and beam",
+    "gpu": "share of a card's peak in training, decoding against BERT2BERT (needs a GPU)",
 }
 """All of them, in the order in which they run."""
 
-FAST_CASES = ["train", "decode"]
+MAIN_CASES = ["train", "decode"]
+"""Those of the fast mode."""

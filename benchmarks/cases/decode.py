@@ -11,8 +11,8 @@ from ..ours import Sample, real_samples
 from ..processes import in_fresh_process, peak_memory
 from ..protocol import Side, Spread, alternate
 from ..results import Result, Row, Target, memory_row, speed_row
-from ..shapes import BASE, SMALL, Shape
-from . import Settings
+from ..shapes import BASE, SMALL, TINY, Shape
+from . import FAST, FULL, SMALLEST, Settings
 
 OURS, PEERS = "pseudo_masked", ("BERT2BERT", "BART")
 LENGTH = 24
@@ -33,20 +33,23 @@ class Load(NamedTuple):
         return real_samples(self.shape, method=OURS, count=self.batches, size=self.size)
 
 
-FAST = [Load(SMALL, batches=2)]
-FULL = [Load(SMALL, batches=3), Load(BASE, batches=1)]
+LOADS = {
+    SMALLEST: [Load(TINY, batches=1, size=2)],
+    FAST: [Load(SMALL, batches=2)],
+    FULL: [Load(SMALL, batches=3), Load(BASE, batches=1)],
+}
 
 
 def measure(settings: Settings) -> Result:
     """Sentences a second, the peak memory of a process that decodes once, and the caches of our search."""
     result = Result(f"Decoding: sentences a second, peak memory ({LENGTH} tokens a sentence)")
-    for load in FAST if settings.fast else FULL:
+    for load in LOADS[settings.scale]:
         samples = load.samples()
         models = {name: build(name, load.shape) for name in (OURS, *PEERS)}
         for beam in BEAMS:
             result.rows += speed_rows(load, models, samples, beam=beam, rounds=settings.rounds)
         result.rows += memory_rows(load)
-    result.rows += cache_rows(FULL[0])
+    result.rows += cache_rows(LOADS[settings.scale][0])
     return result
 
 
@@ -57,7 +60,7 @@ def speed_rows(
     what, amount = f"{load.shape.name}, {BEAMS[beam]}", sentences(samples)
     work = {name: partial(decode, one, samples, beam=beam, length=LENGTH) for name, one in models.items()}
     rates = alternate([Side(name, work[name], amount) for name in work], rounds=rounds, title=what)
-    targets = {"BERT2BERT": TARGETS[load.shape, beam]}
+    targets = {"BERT2BERT": TARGETS.get((load.shape, beam))}
     return [speed_row(what, "sentences/s", rates, OURS, peer, targets.get(peer)) for peer in PEERS]
 
 

@@ -9,8 +9,8 @@ from ..ours import Sample, real_samples
 from ..processes import in_fresh_process, peak_memory
 from ..protocol import Rates, Side, alternate
 from ..results import Result, Row, Target, memory_row, speed_row
-from ..shapes import BASE, SMALL, Shape
-from . import Settings
+from ..shapes import BASE, SMALL, TINY, Shape
+from . import FAST, FULL, SMALLEST, Settings
 
 PEERS = ("BERT2BERT", "BART")
 SPEED = {("pseudo_masked", "BERT2BERT"): Target(1.3), ("causal", "BERT2BERT"): Target(1.5)}
@@ -36,17 +36,20 @@ class Load(NamedTuple):
         return real_samples(self.shape, method=method, count=self.batches, size=self.size)
 
 
-FAST = [Load(SMALL, ("pseudo_masked", "causal"), batches=4, size=16)]
-FULL = [
-    Load(SMALL, ("pseudo_masked", "causal", "masked"), batches=8, size=16),
-    Load(BASE, ("pseudo_masked", "causal"), batches=2, size=8),
-]
+LOADS = {
+    SMALLEST: [Load(TINY, ("pseudo_masked",), batches=1, size=2)],
+    FAST: [Load(SMALL, ("pseudo_masked", "causal"), batches=4, size=16)],
+    FULL: [
+        Load(SMALL, ("pseudo_masked", "causal", "masked"), batches=8, size=16),
+        Load(BASE, ("pseudo_masked", "causal"), batches=2, size=8),
+    ],
+}
 
 
 def measure(settings: Settings) -> Result:
     """Examples a second, and the peak memory of a process that trains on the same batches once."""
     result = Result("Training: examples a second, peak memory")
-    for load in FAST if settings.fast else FULL:
+    for load in LOADS[settings.scale]:
         rates = alternate([side(load, name) for name in load.names], rounds=settings.rounds, title="train")
         peaks = {name: in_fresh_process(peak_of_training, load, name) for name in load.names}
         result.rows += [row for method in load.methods for row in rows(load, method, rates, peaks)]

@@ -1,0 +1,71 @@
+"""Text to data-bin: pairs a second that one core splits into pieces and binarizes, and memory at two sizes."""
+
+import shutil
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from ..processes import Usage
+from ..results import Result, Row, Target, memory_row
+from ..texts import SIDES, SPLIT, WORK, complete, raw_pairs, to_data_bin, to_pieces
+from . import FULL, SMALLEST, Settings
+
+SIZES = {SMALLEST: (200, 2_000), FULL: (20_000, 80_000)}
+SAME = Target(1.1, at_least=False)
+
+
+class Taken(NamedTuple):
+    """What both commands took for a number of pairs."""
+
+    pairs: int
+    pieces: Usage
+    data_bin: Usage
+
+    @property
+    def name(self) -> str:
+        """In the table."""
+        return f"{self.pairs:,} pairs"
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of one core, start-up included."""
+        return self.pieces.cpu + self.data_bin.cpu
+
+
+def measure(settings: Settings) -> Result:
+    """Times the two commands at two sizes: the difference is free of start-up."""
+    small, large = [taken(size) for size in tqdm(SIZES[settings.scale], desc="text to data-bin", disable=None)]
+    rate = (large.pairs - small.pairs) / (large.cpu - small.cpu)
+    rows = [Row("both commands, start-up left out", "pairs/s a core", rate, target=Target(3000))]
+    for run in (small, large):
+        rows.append(Row(f"{run.name}, start-up included", "pairs/s a core", run.pairs / run.cpu))
+    for command in ("pieces", "data_bin"):
+        peaks = {run.name: getattr(run, command).peak for run in (small, large)}
+        rows.append(memory_row(f"{command}, memory at {large.name}", peaks, large.name, small.name, SAME))
+    note = (
+        "Seconds of a core are those that the system charged to the commands, whatever else it did. The text repeats."
+    )
+    return Result("Text to data-bin", rows, notes=[note])
+
+
+def taken(pairs: int) -> Taken:
+    """Runs both commands on so many pairs, and removes what they wrote."""
+    folder = WORK / f"text-{pairs}"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with complete(folder) as part:
+            repeat(raw_pairs(), part, pairs)
+            return Taken(pairs, to_pieces(part, part / "pieces"), to_data_bin(part / "pieces", part / "bin"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def repeat(raw: Path, folder: Path, pairs: int) -> None:
+    """Writes the pairs of a folder over and over again."""
+    for side in SIDES:
+        with (raw / f"{SPLIT}.{side}").open(encoding="utf-8", newline="\n") as file:
+            lines = file.readlines()
+        with (folder / f"{SPLIT}.{side}").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(islice(cycle(lines), pairs))
