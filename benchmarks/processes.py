@@ -73,7 +73,8 @@ def run(command: Sequence[object]) -> Usage:
     Raises:
         subprocess.CalledProcessError: it failed; its last lines are shown.
     """
-    words, start = [sys.executable, USAGE, *map(str, command)], time.perf_counter()
+    words = [str(word) for word in (sys.executable, USAGE, *command)]
+    start = time.perf_counter()
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     wall = time.perf_counter() - start
     if done.returncode:
