@@ -4,7 +4,7 @@ Both are called once a layer with the keys and values [B or R, heads, L, D] of t
 or of the last ones, so one Transformer serves training, the source pass and decoding.
 """
 
-from typing import Callable, List, NamedTuple, Protocol
+from typing import Callable, List, NamedTuple, Optional, Protocol
 
 import torch
 from torch import Tensor
@@ -118,28 +118,59 @@ class SourceCache(NamedTuple):
 class TargetCache:
     """Keys and values of the target's context a row: the only part that grows, and that beams reorder.
 
+    They lie in memory with room for more, so that a step copies nothing but what the beams trade.
+
     Attributes:
         slots: the context so far, [R, t].
-        layers: keys and values of every layer, [R, heads, t, D]; empty before the first token.
+        layers: keys and values of every layer, [2, R, heads, room, D]; empty before the first token.
+        spare: memory for one more layer, into which reordered rows go.
     """
 
+    ROOM = 16
+
     def __init__(self) -> None:
-        self.slots: List[Slots] = []
-        self.layers: List[KeysValues] = []
+        self.slots: Optional[Slots] = None
+        self.layers: List[Tensor] = []
+        self.spare: Optional[Tensor] = None
 
     def __len__(self) -> int:
-        return sum(part.token.size(1) for part in self.slots)
+        return 0 if self.slots is None else self.slots.token.size(1)
 
     def reorder(self, rows: Tensor) -> None:
         """Keeps the given rows, in that order."""
-        self.slots = [Slots(*(field.index_select(0, rows) for field in part)) for part in self.slots]
-        self.layers = [layer.index_select(rows) for layer in self.layers]
+        assert self.slots is not None
+        known = len(self)
+        self.slots = Slots(*(field.index_select(0, rows) for field in self.slots))
+        for number, layer in enumerate(self.layers):
+            spare = torch.empty_like(layer) if self.spare is None else self.spare
+            spare = spare.narrow(1, 0, len(rows))
+            torch.index_select(layer[:, :, :, :known], 1, rows, out=spare[:, :, :, :known])
+            self.layers[number], self.spare = spare, layer
+
+    def put(self, layer: int, parts: KeysValues, start: int) -> KeysValues:
+        """Notes keys and values [R, heads, l, D] of the slots from ``start`` on; returns all up to the last of them."""
+        stop = start + parts.key.size(2)
+        if layer == len(self.layers):
+            self.layers.append(self.roomy(parts.key, stop))
+        elif stop > self.layers[layer].size(3):
+            larger = self.roomy(parts.key, stop)
+            larger[:, :, :, :start] = self.layers[layer][:, :, :, :start]
+            self.layers[layer], self.spare = larger, None
+        memory = self.layers[layer]
+        for kind, part in enumerate(parts):
+            memory[kind, :, :, start:stop] = part
+        return KeysValues(memory[0, :, :, :stop], memory[1, :, :, :stop])
+
+    def roomy(self, like: Tensor, length: int) -> Tensor:
+        """Memory for the keys and values of one layer and at least ``length`` slots, twice as many in the long run."""
+        rows, heads, _, size = like.shape
+        return like.new_empty(2, rows, heads, max(self.ROOM, 2 * length), size)
 
 
 class StepPass:
     """Attention of the slots that one decoding step adds, [R, l], over source, target so far, and themselves.
 
-    Query slots are seen in their own step only: they never enter the cache.
+    Query slots are seen in their own step only: the next step overwrites their keys and values.
 
     Args:
         slots: the new slots, context first.
@@ -149,45 +180,30 @@ class StepPass:
     """
 
     def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
-        self.source, self.target = source, target
+        self.source, self.target, self.start = source, target, len(target)
         one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
         self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
-        self.context = int(slots.group[0].eq(0).sum())
-        self.target_bias = bias(slots, concatenate([*target.slots, slots]))
-        target.slots = [concatenate([*target.slots, slots.columns(0, self.context)])]
+        seen = slots if target.slots is None else concatenate([target.slots, slots])
+        self.target_bias = bias(slots, seen)
+        target.slots = seen.columns(0, self.start + int(slots.group[0].eq(0).sum()))
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         given = self.source.layers[layer]
-        known = self.extend(layer, key, value)
-        query = query * query.size(-1) ** -0.5
-        on_source = self.fold(query) @ given.key.transpose(2, 3)
-        on_source = on_source.unflatten(2, (self.source.beam, -1)) + last(self.source_bias, query.size(2))
-        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, query.size(2))
-        scores = torch.cat([self.unfold(on_source.flatten(2, 3)), on_target], dim=-1)
+        known = self.target.put(layer, KeysValues(key, value), self.start)
+        query, asked = query * query.size(-1) ** -0.5, query.size(2)
+        on_source = self.by_sentence(query).flatten(2, 3) @ given.key.transpose(2, 3)
+        on_source = on_source.unflatten(2, (self.source.beam, asked)) + last(self.source_bias, asked)
+        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, asked)
+        scores = torch.cat([on_source, self.by_sentence(on_target)], dim=-1)  # [B, heads, beam, l, S + t]
         share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
         source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)
-        return self.unfold(self.fold(source_share) @ given.value) + target_share @ known.value
+        from_source = (source_share.flatten(2, 3) @ given.value).unflatten(2, (self.source.beam, asked))
+        return self.by_row(from_source) + self.by_row(target_share) @ known.value
 
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> KeysValues:
-        """All target keys and values of a layer, the new ones last; of these the cache keeps the context."""
-        if layer < len(self.target.layers):
-            old = self.target.layers[layer]
-            key, value = torch.cat([old.key, key], dim=2), torch.cat([old.value, value], dim=2)
-        else:
-            self.target.layers.append(KeysValues(key, value))
-        kept = len(self.target)
-        self.target.layers[layer] = KeysValues(key[:, :, :kept], value[:, :, :kept])
-        return KeysValues(key, value)
+    def by_sentence(self, rows: Tensor) -> Tensor:
+        """[R, heads, l, X] → [B, heads, beam, l, X]: what a sentence's beams ask of its source, side by side."""
+        return rows.unflatten(0, (-1, self.source.beam)).transpose(1, 2)
 
-    def fold(self, rows: Tensor) -> Tensor:
-        """[R, heads, l, X] → [B, heads, beam · l, X]: all that a sentence's beams ask of its source, at once."""
-        r, heads, new, size = rows.shape
-        grouped = rows.view(r // self.source.beam, self.source.beam, heads, new, size)
-        return grouped.transpose(1, 2).reshape(r // self.source.beam, heads, self.source.beam * new, size)
-
-    def unfold(self, sentences: Tensor) -> Tensor:
-        """[B, heads, beam · l, X] → [R, heads, l, X], the inverse of :meth:`fold`."""
-        b, heads, asked, size = sentences.shape
-        beam = self.source.beam
-        grouped = sentences.view(b, heads, beam, asked // beam, size)
-        return grouped.transpose(1, 2).reshape(b * beam, heads, asked // beam, size)
+    def by_row(self, sentences: Tensor) -> Tensor:
+        """[B, heads, beam, l, X] → [R, heads, l, X], the inverse of :meth:`by_sentence`."""
+        return sentences.transpose(1, 2).flatten(0, 1)

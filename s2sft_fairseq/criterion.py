@@ -39,12 +39,15 @@ class SlotCriterion(FairseqCriterion):
         self.epsilon = label_smoothing
 
     def forward(self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Tensor, int, Dict]:
-        """Returns the loss (a sum), the number N of labelled slots, and what is logged."""
-        logits, _ = model(**sample["packed"])  # [N, V]
+        """Returns the loss (a sum, or one a labelled slot), the number N of labelled slots, and what is logged."""
         label = sample["packed"]["slots"]["label"]
-        label = label[label.ne(IGNORE)].unsqueeze(1)  # [N, 1]
-        lprobs = utils.log_softmax(logits, dim=-1)
-        loss, nll_loss = label_smoothed_nll_loss(lprobs, label, self.epsilon, reduce=reduce)
+        label = label[label.ne(IGNORE)]  # [N]
+        if reduce:
+            loss, nll_loss = model(**sample["packed"], label_smoothing=self.epsilon)
+        else:
+            logits, _ = model(**sample["packed"])  # [N, V]
+            lprobs = utils.log_softmax(logits, dim=-1)
+            loss, nll_loss = label_smoothed_nll_loss(lprobs, label.unsqueeze(1), self.epsilon, reduce=False)
         logging_output = {
             "loss": loss.data,
             "nll_loss": nll_loss.data,

@@ -49,18 +49,24 @@ class S2SFTModel(BaseFairseqModel):
         slots: Optional[Dict[str, Tensor]] = None,
         source_length: Optional[int] = None,
         labelled_from: int = 0,
-    ) -> Tuple[Tensor, Dict[str, Any]]:
-        """Scores targets, in one of two ways.
+        label_smoothing: Optional[float] = None,
+    ) -> Tuple[Tensor, Any]:
+        """Scores targets, in one of three ways.
 
-        Training gives ``slots`` (fields [B, L]), ``source_length`` (S) and ``labelled_from`` (no slot before it has a
-        label), and gets the logits of the labelled slots [N, V], sentence by sentence. fairseq's scorers give
+        Training gives ``slots`` (fields [B, L]), ``source_length`` (S), ``labelled_from`` (no slot before it has a
+        label) and ``label_smoothing``, and gets the loss and the nll, each summed over the labelled slots. Without
+        smoothing it gets the logits of the labelled slots [N, V], sentence by sentence. fairseq's scorers give
         ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T], and get the noise-free logits of the whole target
         [B, T, V], whatever the fine-tuning method.
         """
         if slots is not None and source_length is not None:
             packed = Slots(**slots)
-            hidden = self.hidden(packed, source_length, labelled_from)
-            return self.transformer.logits(hidden[packed.label[:, labelled_from:].ne(IGNORE)]), {}
+            label = packed.label[:, labelled_from:]
+            labelled = label.ne(IGNORE)
+            hidden = self.hidden(packed, source_length, labelled_from)[labelled]
+            if label_smoothing is None:
+                return self.transformer.logits(hidden), {}
+            return self.transformer.loss(hidden, label[labelled], label_smoothing)
         assert src_tokens is not None and prev_output_tokens is not None
         target = self.target_of(prev_output_tokens)
         packed = lay_out(src_tokens, target, self.convention).packed()

@@ -6,13 +6,14 @@ have is a size that is 0 for the others: a projection of narrow embeddings, rela
 """
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from .attention import Attend
+from .loss import linear_cross_entropy
 from .relative_position import RelativePosition
 from .slots import Slots
 from .visibility import visible
@@ -124,7 +125,7 @@ class Layer(nn.Module):
 
 
 class LanguageModelHead(nn.Module):
-    """BERT's masked-LM head, its last layer tied to the token embeddings: [N, H] → logits [N, V]."""
+    """BERT's masked-LM head up to the token table that it shares with the embeddings: [N, H] → [N, E]."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -132,8 +133,8 @@ class LanguageModelHead(nn.Module):
         self.norm = nn.LayerNorm(shape.embedding_size, eps=shape.layer_norm_eps)
         self.bias = nn.Parameter(torch.zeros(shape.vocab_size))
 
-    def forward(self, x: Tensor, token_table: Tensor) -> Tensor:
-        return linear(self.norm(gelu(self.dense(x))), token_table, self.bias)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(gelu(self.dense(x)))
 
 
 class Transformer(nn.Module):
@@ -177,7 +178,12 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., H] → scores of the vocabulary [..., V]."""
-        return self.lm_head(hidden, self.embeddings.token.weight)
+        return linear(self.lm_head(hidden), self.embeddings.token.weight, self.lm_head.bias)
+
+    def loss(self, hidden: Tensor, label: Tensor, smoothing: float) -> Tuple[Tensor, Tensor]:
+        """Hidden states [N, H], labels [N] → the sums of the loss and the nll (see :mod:`.loss`), each []."""
+        table, bias = self.embeddings.token.weight, self.lm_head.bias
+        return linear_cross_entropy(self.lm_head(hidden), table, bias, label, smoothing=smoothing)
 
 
 def initialize(module: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """The loss: label-smoothed cross entropy, summed over the labelled slots and no others."""
 
 import math
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 import pytest
@@ -11,19 +11,24 @@ from fairseq.logging import metrics
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from s2sft_fairseq import loss as losses
 from s2sft_fairseq.criterion import SlotCriterion
+from s2sft_fairseq.loss import linear_cross_entropy
 from s2sft_fairseq.slots import IGNORE, collate
 
 
 class Fixed(nn.Module):
-    """A model that has made up its mind: logits [N, V]."""
+    """A model that has made up its mind: logits [N, V], which are hidden states under a token table that is one."""
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
         self.logits = logits
 
-    def forward(self, slots: Dict[str, Tensor]) -> Any:
-        return self.logits, {}
+    def forward(self, slots: Dict[str, Tensor], label_smoothing: Optional[float] = None) -> Any:
+        if label_smoothing is None:
+            return self.logits, {}
+        size, label = self.logits.size(1), slots["label"][slots["label"].ne(IGNORE)]
+        return linear_cross_entropy(self.logits, torch.eye(size), torch.zeros(size), label, smoothing=label_smoothing)
 
 
 def fixed_sample(*labels: int) -> Dict[str, Any]:
@@ -131,6 +136,44 @@ def test_unreduced() -> None:
     total, _, _ = criterion(0.1)(Fixed(logits), fixed_sample(1, 2, 3))
     assert each.numel() == 3
     torch.testing.assert_close(each.sum(), total)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 100])
+@pytest.mark.parametrize("epsilon", [0.0, 0.1])
+def test_chunks_equal_the_whole(monkeypatch: pytest.MonkeyPatch, rows: int, epsilon: float) -> None:
+    """Loss, nll and all gradients, against torch's own of the logits, however many slots a chunk takes."""
+    size, width, count = 13, 5, 20
+    monkeypatch.setattr(losses, "CHUNK", rows * size + 2)
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).float().requires_grad_()
+
+    inputs = (drawn(count, width), drawn(size, width), drawn(size))
+    label = torch.randint(size, (count,), generator=generator)
+    logits = torch.addmm(inputs[2], inputs[0], inputs[1].t())
+    over_all = epsilon * size / (size - 1)
+    expected = cross_entropy(logits, label, label_smoothing=over_all, reduction="sum")
+    loss, nll = linear_cross_entropy(*inputs, label, smoothing=epsilon)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(nll, cross_entropy(logits, label, reduction="sum"))
+    for ours, theirs in zip(torch.autograd.grad(3 * loss, inputs), torch.autograd.grad(3 * expected, inputs)):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_no_slot_is_labelled() -> None:
+    inputs = (torch.zeros(0, 4, requires_grad=True), torch.zeros(9, 4), torch.zeros(9))
+    loss, nll = linear_cross_entropy(*inputs, torch.zeros(0, dtype=torch.long), smoothing=0.1)
+    assert float(loss.detach()) == float(nll) == 0.0
+    loss.backward()
+
+
+def test_half_precision_sums_in_single() -> None:
+    """4,096 slots of log 9 nats each, which bfloat16 could not add up."""
+    hidden, table = torch.zeros(4096, 4, dtype=torch.bfloat16), torch.zeros(9, 4, dtype=torch.bfloat16)
+    label = torch.zeros(4096, dtype=torch.long)
+    loss, _ = linear_cross_entropy(hidden, table, torch.zeros(9, dtype=torch.bfloat16), label, smoothing=0.0)
+    assert float(loss) == pytest.approx(4096 * math.log(9), rel=1e-5)
 
 
 def test_what_is_logged() -> None:

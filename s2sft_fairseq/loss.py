@@ -1,0 +1,80 @@
+"""Label-smoothed cross entropy straight from hidden states: the scores of a whole batch are never in memory at once."""
+
+from typing import Any, List, Tuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+CHUNK = 1 << 24
+"""How many scores are in memory at a time, 64 MB in float32."""
+
+
+class LinearCrossEntropy(Function):
+    """The sum of (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v) over slots, as fairseq smooths labels, and of nll.
+
+    The gradient of a chunk is taken right after its loss, while its scores are there: p − ε/(V−1) for every token, and
+    1 − ε − ε/(V−1) less for the label.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, label: Tensor, smoothing: float
+    ) -> Tuple[Tensor, Tensor]:
+        """Hidden states [N, E], a token table [V, E] with biases [V], labels [N] → two sums, each []."""
+        inputs = (hidden, table, bias)
+        wanted = any(ctx.needs_input_grad)
+        gradients = [torch.zeros_like(tensor) for tensor in inputs] if wanted else []
+        sums = torch.zeros(2, dtype=torch.float32, device=hidden.device)
+        rows = max(1, CHUNK // len(table))
+        for start in range(0, len(hidden), rows):
+            chunk = slice(start, start + rows)
+            sums += add_chunk(inputs, label[chunk], smoothing, chunk, gradients)
+        ctx.save_for_backward(*gradients)
+        ctx.mark_non_differentiable(sums)
+        return sums[0].clone(), sums[1].clone()
+
+    @staticmethod
+    def backward(ctx: Any, of_loss: Tensor, of_nll: Tensor) -> Tuple[Any, ...]:
+        """The gradients that :meth:`forward` kept, times that of the loss."""
+        return (*(gradient.mul_(of_loss.to(gradient.dtype)) for gradient in ctx.saved_tensors), None, None)
+
+
+def add_chunk(
+    inputs: Tuple[Tensor, Tensor, Tensor], label: Tensor, smoothing: float, chunk: slice, gradients: List[Tensor]
+) -> Tensor:
+    """The loss and nll of one chunk of slots, [2]; adds to the gradients, if there are any."""
+    hidden, (table, bias) = inputs[0][chunk], inputs[1:]
+    scores = torch.addmm(bias, hidden, table.t()).float()  # [n, V]
+    others = smoothing / (scores.size(1) - 1)
+    log_total = scores.logsumexp(1, keepdim=True)  # [n, 1]
+    label = label.unsqueeze(1)
+    nll = log_total - scores.gather(1, label)
+    smooth = scores.size(1) * log_total - scores.sum(1, keepdim=True)
+    loss = (1 - smoothing - others) * nll + others * smooth
+    if gradients:
+        scores = scores.sub_(log_total).exp_().sub_(others)
+        scores = scores.scatter_add_(1, label, torch.full_like(nll, smoothing + others - 1)).to(hidden.dtype)
+        gradients[0][chunk] = scores @ table
+        gradients[1].addmm_(scores.t(), hidden)
+        gradients[2].add_(scores.sum(0))
+    return torch.stack([loss.sum(), nll.sum()])
+
+
+def linear_cross_entropy(
+    hidden: Tensor, table: Tensor, bias: Tensor, label: Tensor, *, smoothing: float
+) -> Tuple[Tensor, Tensor]:
+    """Cross entropy of the scores ``hidden @ table.T + bias``, summed over slots.
+
+    Args:
+        hidden: [N, E].
+        table: token embeddings [V, E].
+        bias: of the tokens [V].
+        label: the tokens to predict, int64 [N].
+        smoothing: ε, the share of the probability that goes to the V − 1 other tokens.
+
+    Returns:
+        the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].
+    """
+    loss, nll = LinearCrossEntropy.apply(hidden, table, bias, label, smoothing)
+    return loss, nll.detach()
