@@ -123,6 +123,7 @@ class TargetCache:
     Attributes:
         slots: the context so far, [R, t].
         layers: keys and values of every layer, [2, R, heads, room, D]; empty before the first token.
+        beam: rows of the search that share a sentence.
         spare: memory for one more layer, into which reordered rows go.
     """
 
@@ -131,14 +132,17 @@ class TargetCache:
     def __init__(self) -> None:
         self.slots: Optional[Slots] = None
         self.layers: List[Tensor] = []
+        self.beam = 1
         self.spare: Optional[Tensor] = None
 
     def __len__(self) -> int:
         return 0 if self.slots is None else self.slots.token.size(1)
 
     def reorder(self, rows: Tensor) -> None:
-        """Keeps the given rows, in that order."""
+        """Keeps the given rows, in that order; where no row has another to trade with, nothing moves."""
         assert self.slots is not None
+        if self.beam == 1 and len(rows) == len(self.slots.token):
+            return
         known = len(self)
         self.slots = Slots(*(field.index_select(0, rows) for field in self.slots))
         for number, layer in enumerate(self.layers):
@@ -181,6 +185,7 @@ class StepPass:
 
     def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
         self.source, self.target, self.start = source, target, len(target)
+        target.beam = source.beam
         one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
         self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
         seen = slots if target.slots is None else concatenate([target.slots, slots])

@@ -1,6 +1,7 @@
 """The registered model ``s2s_ft``: one Transformer, and the encoder and decoder faces that fairseq's tools expect."""
 
 from argparse import Namespace
+from functools import cached_property
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
@@ -92,12 +93,12 @@ class S2SFTModel(BaseFairseqModel):
         if weight.dtype is torch.float16 and weight.device.type == "cpu":
             raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
 
-    @property
+    @cached_property
     def encoder(self) -> "SourceFace":
         """The face that reads sources."""
         return SourceFace(self)
 
-    @property
+    @cached_property
     def decoder(self) -> "TargetFace":
         """The face that predicts targets."""
         return TargetFace(self)

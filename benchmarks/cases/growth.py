@@ -41,10 +41,10 @@ LOADS = {
     ),
 }
 WHY = {
-    "source": "weights are applied once a slot (1), every source slot sees every other (2): from 1 up towards 2",
+    "source": "weights work once a slot (1), sources see themselves (2): long ones are bound by moving S² scores in memory",
     "target": "a token brings two slots and a row of logits (1), which see all before (2); the source is fixed (0)",
-    "output": "a step has a fixed cost and one that grows with what it sees (2 in all); the source is fixed (0)",
-    "beam": "a hypothesis more is a row more in every product (1); the source and the calls themselves are fixed (0)",
+    "output": "a step costs the same (1), and more for what it sees (2 in all); the source, in larger products, is fixed (0)",
+    "beam": "a hypothesis is a row more in every product (1); the source and the calls are fixed (0)",
 }
 
 
