@@ -13,11 +13,13 @@ from fairseq.models import (
     register_model_architecture,
 )
 from fairseq.tasks import FairseqTask
+from omegaconf import DictConfig
 from torch import Tensor
 
 from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
 from .errors import UserError
 from .model_options import ModelOptions, transformer_shape
+from .precision import PRECISIONS
 from .slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
 from .transformer import Transformer
 
@@ -102,6 +104,11 @@ class S2SFTModel(BaseFairseqModel):
     def decoder(self) -> "TargetFace":
         """The face that predicts targets."""
         return TargetFace(self)
+
+    def prepare_for_inference_(self, cfg: DictConfig) -> None:
+        """Rounds the weights as ``--inference-precision`` says; fairseq's generating commands call this."""
+        super().prepare_for_inference_(cfg)
+        PRECISIONS[str(cfg.task.inference_precision)](self.transformer)
 
     def max_positions(self) -> Tuple[int, int]:
         """Longest source and target, special tokens included."""

@@ -24,6 +24,7 @@ from .generator import S2SFTGenerator
 from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
+from .precision import PRECISIONS
 from .pretrained import Pretrained, check_vocabulary
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,10 @@ class TaskOptions(CorruptionOptions):
     length_penalty_type: PENALTIES = field(  # type: ignore[valid-type]
         default="fairseq",
         metadata={"help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"},
+    )
+    inference_precision: ChoiceEnum(sorted(PRECISIONS)) = field(  # type: ignore[valid-type]
+        default="float32",
+        metadata={"help": "of the weights when generating; int8: only on a CPU, where it is the fastest without AMX"},
     )
     dataset_impl: Optional[str] = II("dataset.dataset_impl")
     train_subset: str = II("dataset.train_subset")

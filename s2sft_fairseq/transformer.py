@@ -145,6 +145,7 @@ class Transformer(nn.Module):
         self.embeddings = Embeddings(shape)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.lm_head = LanguageModelHead(shape)
+        self.output: Optional[nn.Module] = None  # the token table as a layer of its own, where that is rounded
         buckets, distance = shape.relative_buckets, shape.relative_distance
         self.relative = RelativePosition(shape.heads, buckets, distance=distance) if buckets else None
         self.apply(initialize)
@@ -178,7 +179,8 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., H] → scores of the vocabulary [..., V]."""
-        return linear(self.lm_head(hidden), self.embeddings.token.weight, self.lm_head.bias)
+        x = self.lm_head(hidden)
+        return self.output(x) if self.output else linear(x, self.embeddings.token.weight, self.lm_head.bias)
 
     def loss(self, hidden: Tensor, label: Tensor, smoothing: float) -> Tuple[Tensor, Tensor]:
         """Hidden states [N, H], labels [N] → the sums of the loss and the nll (see :mod:`.loss`), each []."""

@@ -1,0 +1,52 @@
+"""Generating in bfloat16 and in eight-bit integers: nearly the same scores, through the same commands."""
+
+from pathlib import Path
+from typing import Dict
+
+import pytest
+import torch
+from builders import METHODS, padded, random_model, random_pairs, shifted
+from commands import best, generate_command, run
+from torch import Tensor
+
+from s2sft_fairseq.precision import PRECISIONS
+
+ROUNDED = sorted(set(PRECISIONS) - {"float32"})
+
+
+def scores(method: str, precision: str) -> Tensor:
+    """Log-probabilities of random targets [B, T, V]."""
+    model = random_model(method, dtype=torch.float32)
+    source, target = padded(random_pairs(model.convention, count=5, seed=1))
+    PRECISIONS[precision](model.transformer)
+    with torch.no_grad():
+        return model(source, None, shifted(target))[0].float().log_softmax(-1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("precision", ROUNDED)
+def test_scores_hardly_change(method: str, precision: str) -> None:
+    """And yet they do: the weights are rounded."""
+    exact, rounded = scores(method, "float32"), scores(method, precision)
+    assert not exact.equal(rounded)
+    difference = (exact - rounded).abs().mean()
+    assert difference < 0.05 * exact.std()
+
+
+def test_int8_leaves_the_embeddings() -> None:
+    model = random_model("masked", dtype=torch.float32)
+    before = model.transformer.embeddings.token.weight.clone()
+    PRECISIONS["int8"](model.transformer)
+    assert model.transformer.embeddings.token.weight.equal(before)
+    assert model.transformer.dtype is torch.float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ROUNDED)
+def test_generating(data: Path, imported: Dict[str, Path], precision: str) -> None:
+    """One line out for one line in, most of them those of full precision."""
+    options = {"beam": 2, "max_len_b": 6}
+    exact = best(run(generate_command(data, imported["masked"], **options)).out)
+    rounded = best(run(generate_command(data, imported["masked"], inference_precision=precision, **options)).out)
+    assert len(rounded) == len(exact) == 100
+    assert sum(one == other for one, other in zip(exact, rounded)) >= 50
