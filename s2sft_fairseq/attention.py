@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from .dropout import dropout
 from .slots import Slots, concatenate
 
 Bias = Callable[[Slots, Slots], Tensor]
@@ -32,6 +33,17 @@ class KeysValues(NamedTuple):
     def index_select(self, rows: Tensor) -> "KeysValues":
         """The given rows of the batch."""
         return KeysValues(self.key.index_select(0, rows), self.value.index_select(0, rows))
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, share: float) -> Tensor:
+    """Queries [B, heads, Lq, D] over keys and values [B, heads, Lk, D], ``share`` of the weights dropped.
+
+    The fused kernel on a CPU cannot drop.
+    """
+    if not share or query.device.type != "cpu":
+        return scaled_dot_product_attention(query, key, value, bias, share)
+    scores = (query * query.size(-1) ** -0.5) @ key.transpose(2, 3) + bias
+    return dropout(scores.softmax(-1), share) @ value
 
 
 def last(bias: Tensor, rows: int) -> Tensor:
@@ -60,7 +72,7 @@ class FullPass:
         s = self.source_length
         asking = max(0, query.size(2) - (key.size(2) - s))  # source slots among the queries, the last ones
         parts = [
-            scaled_dot_product_attention(part, key[:, :, :seen], value[:, :, :seen], bias, dropout)
+            attention(part, key[:, :, :seen], value[:, :, :seen], bias, dropout)
             for part, seen, bias in (
                 (query[:, :, :asking], s, self.source_bias[:, :, s - asking :]),
                 (query[:, :, asking:], key.size(2), last(self.rest_bias, query.size(2) - asking)),

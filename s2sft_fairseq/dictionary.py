@@ -2,10 +2,13 @@
 
 import hashlib
 import os
-from typing import Dict, Iterable, List, Sequence, TextIO, Union
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, TextIO, Union
 
 import numpy as np
+import torch
 from fairseq.data import Dictionary
+from fairseq.tokenizer import tokenize_line
+from torch import Tensor
 
 from . import vocabulary
 from .errors import UserError
@@ -63,6 +66,23 @@ class PretrainedDictionary(Dictionary):
         for token in tokens:
             if token not in self.indices:
                 self.add_symbol(token)
+
+    def encode_line(
+        self,
+        line: str,
+        line_tokenizer: Callable[[str], List[str]] = tokenize_line,
+        add_if_not_exist: bool = False,
+        consumer: Optional[Callable[[str, int], None]] = None,
+        append_eos: bool = True,
+        reverse_order: bool = False,
+    ) -> Tensor:
+        """As fairseq's, int32 [l], several times as fast; it never adds a token, for a new one would have no row."""
+        words = line_tokenizer(line)[:: -1 if reverse_order else 1]
+        ids = [self.indices.get(word, self.unk_index) for word in words]
+        if consumer is not None:
+            for word, row in zip(words, ids):
+                consumer(word, row)
+        return torch.tensor([*ids, self.eos_index] if append_eos else ids, dtype=torch.int32)
 
     def mask(self) -> int:
         """The id of the mask token."""

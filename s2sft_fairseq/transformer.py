@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from .attention import Attend
+from .dropout import Dropout
 from .loss import linear_cross_entropy
 from .relative_position import RelativePosition
 from .slots import Slots
@@ -69,7 +70,7 @@ class Embeddings(nn.Module):
         self.segment = optional_table(shape.segments, width)
         self.turn = optional_table(shape.turns, width)
         self.norm = nn.LayerNorm(width, eps=shape.layer_norm_eps)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.project = nn.Linear(width, shape.hidden_size) if width != shape.hidden_size else None
 
     def forward(self, slots: Slots) -> Tensor:
@@ -117,7 +118,7 @@ class Layer(nn.Module):
         self.ffn_in = nn.Linear(shape.hidden_size, shape.ffn_size)
         self.ffn_out = nn.Linear(shape.ffn_size, shape.hidden_size)
         self.ffn_norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, x: Tensor, attend: Attend, layer: int, start: int) -> Tensor:
         x = self.attention_norm(x[:, start:] + self.dropout(self.attention(x, attend, layer, start)))

@@ -2,9 +2,11 @@
 
 import io
 from pathlib import Path
-from typing import List
+from typing import Dict, List
+from unittest.mock import Mock
 
 import pytest
+from fairseq.data import Dictionary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,3 +145,18 @@ class TestMistakes:
     def test_empty(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="has 0 tokens"):
             PretrainedDictionary.load(written(tmp_path / "vocab.txt", []))
+
+
+@pytest.mark.parametrize("options", [{}, {"append_eos": False}, {"reverse_order": True}])
+def test_lines_are_encoded_as_fairseq_encodes_them(options: Dict[str, bool]) -> None:
+    dictionary = PretrainedDictionary([*BERT_TOKENS, "a", "b", "c"])
+    for line in ("a b  c\n", "", "unknown a", "c b a [SEP] [MASK]"):
+        consumer, expected_consumer = Mock(), Mock()
+        ids = dictionary.encode_line(line, consumer=consumer, **options)
+        expected = Dictionary.encode_line(
+            dictionary, line, add_if_not_exist=False, consumer=expected_consumer, **options
+        )
+        assert ids.dtype is expected.dtype
+        assert ids.equal(expected)
+        assert consumer.mock_calls == expected_consumer.mock_calls
+    assert dictionary.symbols[-1] == "c"

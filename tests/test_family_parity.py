@@ -169,6 +169,7 @@ class TestDropout:
             return x * (torch.rand(x.shape, generator=generator) >= p) / (1 - p)
 
         monkeypatch.setattr(torch.nn.functional, "dropout", dropout)
+        monkeypatch.setattr("s2sft_fairseq.dropout.dropout", dropout)
         yield state
 
     @torch.no_grad()
