@@ -8,6 +8,7 @@ import torch
 from fairseq import options, tasks
 from fairseq.data import ListDataset
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from s2sft_fairseq.model import S2SFTModel
@@ -28,6 +29,7 @@ class System(NamedTuple):
     task: S2SFTTask
     model: S2SFTModel
     criterion: Any
+    cfg: DictConfig
 
     def loss(self, sample: Sample) -> Tensor:
         """The mean over the labelled slots."""
@@ -37,6 +39,12 @@ class System(NamedTuple):
     def decode(self, sample: Sample, beam: int, length: int) -> list[list[dict[str, Tensor]]]:
         """Hypotheses of ``length`` tokens, the end token included."""
         return self.task.inference_step(self.generator(beam, length), [self.model], sample)
+
+    def for_inference(self, precision: str) -> "System":
+        """The system as fairseq-generate prepares it with --inference-precision; it can be trained no more."""
+        self.cfg.task.inference_precision = precision
+        self.model.prepare_for_inference_(self.cfg)
+        return self
 
     def generator(self, beam: int, length: int) -> Any:
         """A search for hypotheses of ``length`` tokens, the end token included."""
@@ -68,7 +76,7 @@ def build(shape: Shape, *, method: str, lengths: Lengths = LENGTHS) -> System:
     parsed = options.parse_args_and_arch(options.get_training_parser(), input_args=words)
     cfg = convert_namespace_to_omegaconf(parsed)
     task = tasks.setup_task(cfg.task)
-    return System(task, task.build_model(cfg.model), task.build_criterion(cfg.criterion))
+    return System(task, task.build_model(cfg.model), task.build_criterion(cfg.criterion), cfg)
 
 
 def builder_of_batches(shape: Shape, method: str, lengths: Lengths) -> S2SFTTask:

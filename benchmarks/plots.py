@@ -45,6 +45,8 @@ def draw_curves(title: str, curves: list[Curve], path: Path) -> None:
         axes.loglog(curve.x, curve.y, "o-", label=f"measured, exponent {curve.exponent:.2f}")
         expected = [scale * operations for operations in curve.operations]
         axes.loglog(curve.x, expected, "--", label=f"operations, exponent {curve.expected_exponent:.2f}")
+        axes.set_xticks(curve.x, [f"{size:g}" for size in curve.x])
+        axes.minorticks_off()
         axes.set(title=curve.title, xlabel=curve.x_label, ylabel=curve.y_label)
         axes.legend()
     figure.suptitle(title)

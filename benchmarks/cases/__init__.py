@@ -20,7 +20,7 @@ class Settings(NamedTuple):
 CASES = {
     "train": "training speed and memory against BERT2BERT and BART",
     "decode": "decoding speed and memory against BERT2BERT and BART",
-    "int8": "CPU inference in int8 against our float32 and BART",
+    "precision": "CPU inference in int8 and bfloat16 against our float32 and BART",
     "vocabulary": "memory of the loss over 250,002 tokens",
     "text": "text to data-bin: pairs a second, memory",
     "startup": "what the plugin adds to the start of fairseq's commands",

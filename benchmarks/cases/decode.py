@@ -5,11 +5,11 @@ from functools import partial
 from typing import NamedTuple
 
 from .. import ours
-from ..caches import CacheSizes, cache_sizes
+from ..caches import cache_sizes
 from ..contestants import Contestant, build, decode, sentences
 from ..ours import Sample, real_samples
 from ..processes import in_fresh_process, peak_memory
-from ..protocol import Side, Spread, alternate
+from ..protocol import Side, alternate
 from ..results import Result, Row, Target, memory_row, speed_row
 from ..shapes import BASE, SMALL, TINY, Shape
 from . import FAST, FULL, SMALLEST, Settings
@@ -79,18 +79,11 @@ def peak_of_decoding(load: Load, name: str) -> float:
 
 
 def cache_rows(load: Load) -> list[Row]:
-    """What our search keeps of sources and of targets as the beam grows."""
+    """What our search keeps of sources and of targets as the beam grows: the source's part must stay as it is."""
     sample, system = load.samples()[-1], ours.build(load.shape, method=OURS)
     sizes = {beam: cache_sizes(system, sample, beam=beam, length=LENGTH) for beam in CACHE_BEAMS}
-    return [row for beam in CACHE_BEAMS for row in rows_of_caches(sizes, beam)]
-
-
-def rows_of_caches(sizes: dict[int, CacheSizes], beam: int) -> list[Row]:
-    """Both caches at a beam, against those at beam 1: the source's stays, the target's grows with the beam at most."""
-    one, found = sizes[1], sizes[beam]
-    growth = Spread.of([found.source / one.source]), Spread.of([found.target / one.target])
-    what = f"cache at beam {beam}"
+    source = {f"beam {beam}": sizes[beam].source for beam in CACHE_BEAMS}
     return [
-        Row(f"source {what}", "MB", found.source, one.source, "beam 1", growth[0], Target(1, at_least=False)),
-        Row(f"target {what}", "MB", found.target, one.target, "beam 1", growth[1], Target(beam, at_least=False)),
+        *(Row(f"target cache, beam {beam}", "MB", sizes[beam].target) for beam in CACHE_BEAMS),
+        *(memory_row(f"source cache, {beam}", source, beam, "beam 1", Target(1, at_least=False)) for beam in source),
     ]

@@ -17,7 +17,11 @@ METHOD = "pseudo_masked"
 
 
 class Load(NamedTuple):
-    """The sizes along each axis; what does not grow stays at ``source``, ``target`` and ``beam``."""
+    """The sizes along each axis; what does not grow stays at ``source``, ``target`` and ``beam``.
+
+    Attributes:
+        trained, decoded: pairs in a batch.
+    """
 
     shape: Shape
     sources: Sequence[int]
@@ -27,7 +31,8 @@ class Load(NamedTuple):
     source: int = 128
     target: int = 32
     beam: int = 5
-    size: int = 2
+    trained: int = 2
+    decoded: int = 8
 
 
 LOADS = {
@@ -41,9 +46,9 @@ LOADS = {
     ),
 }
 WHY = {
-    "source": "weights work once a slot (1), sources see themselves (2): long ones are bound by moving S² scores in memory",
+    "source": "weights work once a slot (1), sources see themselves (2): for long ones, by S² scores moved in memory",
     "target": "a token brings two slots and a row of logits (1), which see all before (2); the source is fixed (0)",
-    "output": "a step costs the same (1), and more for what it sees (2 in all); the source, in larger products, is fixed (0)",
+    "output": "a step costs the same (1) and a bit for all it sees (2); the source (0) is read in faster products",
     "beam": "a hypothesis is a row more in every product (1); the source and the calls are fixed (0)",
 }
 
@@ -87,13 +92,13 @@ def beams(system: ours.System, load: Load, rounds: int) -> Curve:
 
 def updates(system: ours.System, load: Load, *, source: int, target: int) -> Callable[[], None]:
     """Trains on a batch of given lengths."""
-    sample = ours.random_sample(system.task, source=source, target=target, size=load.size)
+    sample = ours.random_sample(system.task, source=source, target=target, size=load.trained)
     return partial(train, system, [sample], optimizer_of(system))
 
 
 def searches(system: ours.System, load: Load, *, length: int, beam: int) -> Callable[[], None]:
     """Decodes a batch."""
-    sample = ours.random_sample(system.task, source=load.source, target=length, size=load.size)
+    sample = ours.random_sample(system.task, source=load.source, target=length, size=load.decoded)
     return partial(decode, system, [sample], beam=beam, length=length)
 
 

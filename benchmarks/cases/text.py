@@ -1,9 +1,10 @@
 """Text to data-bin: pairs a second that one core splits into pieces and binarizes, and memory at two sizes."""
 
 import shutil
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from tqdm import tqdm
 
@@ -13,6 +14,7 @@ from ..texts import SIDES, SPLIT, WORK, complete, raw_pairs, to_data_bin, to_pie
 from . import FULL, SMALLEST, Settings
 
 SIZES = {SMALLEST: (200, 2_000), FULL: (20_000, 80_000)}
+COMMANDS, UNIT = ("pieces.py", "fairseq-preprocess"), "pairs/s a core"
 SAME = Target(1.1, at_least=False)
 
 
@@ -20,34 +22,36 @@ class Taken(NamedTuple):
     """What both commands took for a number of pairs."""
 
     pairs: int
-    pieces: Usage
-    data_bin: Usage
+    usage: dict[str, Usage]
 
     @property
     def name(self) -> str:
         """In the table."""
         return f"{self.pairs:,} pairs"
 
-    @property
-    def cpu(self) -> float:
+    def cpu(self, commands: Sequence[str]) -> float:
         """Seconds of one core, start-up included."""
-        return self.pieces.cpu + self.data_bin.cpu
+        return sum(self.usage[command].cpu for command in commands)
 
 
 def measure(settings: Settings) -> Result:
     """Times the two commands at two sizes: the difference is free of start-up."""
     small, large = [taken(size) for size in tqdm(SIZES[settings.scale], desc="text to data-bin", disable=None)]
-    rate = (large.pairs - small.pairs) / (large.cpu - small.cpu)
-    rows = [Row("both commands, start-up left out", "pairs/s a core", rate, target=Target(3000))]
-    for run in (small, large):
-        rows.append(Row(f"{run.name}, start-up included", "pairs/s a core", run.pairs / run.cpu))
-    for command in ("pieces", "data_bin"):
-        peaks = {run.name: getattr(run, command).peak for run in (small, large)}
+    rows = [speed(small, large, COMMANDS, Target(3000)), *(speed(small, large, [command]) for command in COMMANDS)]
+    rows += [Row(f"{run.name}, start-up included", UNIT, run.pairs / run.cpu(COMMANDS)) for run in (small, large)]
+    for command in COMMANDS:
+        peaks = {run.name: run.usage[command].peak for run in (small, large)}
         rows.append(memory_row(f"{command}, memory at {large.name}", peaks, large.name, small.name, SAME))
     note = (
         "Seconds of a core are those that the system charged to the commands, whatever else it did. The text repeats."
     )
     return Result("Text to data-bin", rows, notes=[note])
+
+
+def speed(small: Taken, large: Taken, commands: Sequence[str], target: Optional[Target] = None) -> Row:
+    """Between two sizes, so that start-up does not count."""
+    rate = (large.pairs - small.pairs) / (large.cpu(commands) - small.cpu(commands))
+    return Row(f"{' and '.join(commands)}, start-up left out", UNIT, rate, target=target)
 
 
 def taken(pairs: int) -> Taken:
@@ -57,7 +61,8 @@ def taken(pairs: int) -> Taken:
     try:
         with complete(folder) as part:
             repeat(raw_pairs(), part, pairs)
-            return Taken(pairs, to_pieces(part, part / "pieces"), to_data_bin(part / "pieces", part / "bin"))
+            pieces, binarized = to_pieces(part, part / "pieces"), to_data_bin(part / "pieces", part / "bin")
+            return Taken(pairs, dict(zip(COMMANDS, (pieces, binarized))))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
