@@ -14,7 +14,7 @@ from ..results import Result, Row, Target, memory_row, speed_row
 from ..shapes import BASE, SMALL, TINY, Shape
 from . import FAST, FULL, SMALLEST, Settings
 
-OURS, PEERS = "pseudo_masked", ("BERT2BERT", "BART")
+METHODS, PEERS = ("pseudo_masked", "causal"), ("BERT2BERT", "BART")
 LENGTH = 24
 BEAMS = {5: "beam 5", 1: "greedy"}
 TARGETS = {(SMALL, 5): Target(1.6), (BASE, 5): Target(1.4), (SMALL, 1): Target(1.3), (BASE, 1): Target(1.3)}
@@ -30,7 +30,7 @@ class Load(NamedTuple):
 
     def samples(self) -> list[Sample]:
         """The batches."""
-        return real_samples(self.shape, method=OURS, count=self.batches, size=self.size)
+        return real_samples(self.shape, method=METHODS[0], count=self.batches, size=self.size)
 
 
 LOADS = {
@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Result:
     result = Result(f"Decoding: sentences a second, peak memory ({LENGTH} tokens a sentence)")
     for load in LOADS[settings.scale]:
         samples = load.samples()
-        models = {name: build(name, load.shape) for name in (OURS, *PEERS)}
+        models = {name: build(name, load.shape) for name in (*METHODS, *PEERS)}
         for beam in BEAMS:
             result.rows += speed_rows(load, models, samples, beam=beam, rounds=settings.rounds)
         result.rows += memory_rows(load)
@@ -56,18 +56,22 @@ def measure(settings: Settings) -> Result:
 def speed_rows(
     load: Load, models: dict[str, Contestant], samples: Sequence[Sample], *, beam: int, rounds: int
 ) -> list[Row]:
-    """Our search against those of both peers."""
+    """Our search against those of both peers; a causal step has one slot, the others' have two."""
     what, amount = f"{load.shape.name}, {BEAMS[beam]}", sentences(samples)
     work = {name: partial(decode, one, samples, beam=beam, length=LENGTH) for name, one in models.items()}
     rates = alternate([Side(name, work[name], amount) for name in work], rounds=rounds, title=what)
-    targets = {"BERT2BERT": TARGETS.get((load.shape, beam))}
-    return [speed_row(what, "sentences/s", rates, OURS, peer, targets.get(peer)) for peer in PEERS]
+    targets = {(METHODS[0], "BERT2BERT"): TARGETS.get((load.shape, beam))}
+    return [
+        speed_row(f"{what}, {method}", "sentences/s", rates, method, peer, targets.get((method, peer)))
+        for method in METHODS
+        for peer in PEERS
+    ]
 
 
 def memory_rows(load: Load) -> list[Row]:
     """Peaks at beam 5, the model included."""
-    peaks = {name: in_fresh_process(peak_of_decoding, load, name) for name in (OURS, *PEERS)}
-    return [memory_row(f"{load.shape.name}, beam 5, memory", peaks, OURS, peer) for peer in PEERS]
+    peaks = {name: in_fresh_process(peak_of_decoding, load, name) for name in (METHODS[0], *PEERS)}
+    return [memory_row(f"{load.shape.name}, beam 5, memory", peaks, METHODS[0], peer) for peer in PEERS]
 
 
 def peak_of_decoding(load: Load, name: str) -> float:
@@ -80,7 +84,7 @@ def peak_of_decoding(load: Load, name: str) -> float:
 
 def cache_rows(load: Load) -> list[Row]:
     """What our search keeps of sources and of targets as the beam grows: the source's part must stay as it is."""
-    sample, system = load.samples()[-1], ours.build(load.shape, method=OURS)
+    sample, system = load.samples()[-1], ours.build(load.shape, method=METHODS[0])
     sizes = {beam: cache_sizes(system, sample, beam=beam, length=LENGTH) for beam in CACHE_BEAMS}
     source = {f"beam {beam}": sizes[beam].source for beam in CACHE_BEAMS}
     return [

@@ -7,6 +7,7 @@ import torch
 from fairseq.utils import apply_to_sample
 
 from .. import contestants, ours
+from ..contestants import Contestant
 from ..ours import Sample
 from ..protocol import Rates, Side, alternate
 from ..results import NotMeasuredError, Result, Row, Target, speed_row
@@ -48,15 +49,17 @@ def measure(settings: Settings) -> Result:
 def measured(load: Load, device: torch.device, rounds: int) -> Result:
     """The result for a device."""
     sample = apply_to_sample(lambda tensor: tensor.to(device), batch(load))
-    trained = alternate([trainer(name, load, sample) for name in (METHOD, PEER)], rounds=rounds, title="GPU, train")
-    decoded = alternate([decoder(name, load, sample) for name in (METHOD, PEER)], rounds=rounds, title="GPU, decode")
+    models = {name: on_device(name, load, device) for name in (METHOD, PEER)}
+    trained = alternate([trainer(name, models[name], sample) for name in models], rounds=rounds, title="GPU, train")
+    decoded = alternate([decoder(name, models[name], sample, load) for name in models], rounds=rounds, title="decode")
     what = f"{load.shape.name}, source {load.lengths.source}, target {load.lengths.target}"
     rows = [
         speed_row(f"training, {what}", "examples/s", trained, METHOD, PEER),
         utilization(load, trained, device),
         speed_row(f"beam {load.beam}, {what}", "sentences/s", decoded, METHOD, PEER, Target(5)),
     ]
-    return Result(f"GPU, bfloat16: {card(device)}", rows)
+    note = "Weights, gradients and AdamW's states are in bfloat16 on both sides; fairseq would add float32 weights."
+    return Result(f"GPU, bfloat16: {card(device)}", rows, notes=[note])
 
 
 def batch(load: Load) -> Sample:
@@ -65,32 +68,32 @@ def batch(load: Load) -> Sample:
     return ours.random_sample(task, source=load.lengths.source, target=load.lengths.target, size=load.size)
 
 
-def trainer(name: str, load: Load, sample: Sample) -> Side:
-    """Trains with automatic mixed precision."""
+def on_device(name: str, load: Load, device: torch.device) -> Contestant:
+    """A contestant with weights in bfloat16, as fairseq's common.bf16 has them."""
     one = contestants.build(name, load.shape, load.lengths)
-    device = sample["target"].device
-    one.model.to(device)
+    one.model.to(device, torch.bfloat16)
+    return one
+
+
+def trainer(name: str, one: Contestant, sample: Sample) -> Side:
+    """Trains on the batch in a round."""
     optimizer = contestants.optimizer_of(one)
 
     def work() -> None:
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            contestants.train(one, [sample], optimizer)
-        wait(device)
+        contestants.train(one, [sample], optimizer)
+        wait(sample["target"].device)
 
-    return Side(name, work, load.size)
+    return Side(name, work, contestants.sentences([sample]))
 
 
-def decoder(name: str, load: Load, sample: Sample) -> Side:
-    """Searches with weights in bfloat16."""
-    one = contestants.build(name, load.shape, load.lengths)
-    device = sample["target"].device
-    one.model.to(device, torch.bfloat16)
+def decoder(name: str, one: Contestant, sample: Sample, load: Load) -> Side:
+    """Decodes the batch in a round."""
 
     def work() -> None:
         contestants.decode(one, [sample], beam=load.beam, length=load.lengths.target)
-        wait(device)
+        wait(sample["target"].device)
 
-    return Side(name, work, load.size)
+    return Side(name, work, contestants.sentences([sample]))
 
 
 def wait(device: torch.device) -> None:
