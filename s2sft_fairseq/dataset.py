@@ -10,6 +10,9 @@ from torch import Tensor
 from .objectives import Objective
 from .slots import IGNORE, Blocks, collate
 
+POOL = 16
+"""Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
+
 
 class FramedText(BaseWrapperDataset):
     """Binarized lines, each ending with the end token, cut on the right and framed with special tokens.
@@ -116,6 +119,16 @@ class PairDataset(LanguagePairDataset):
                 "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
             }
         return batch
+
+    def ordered_indices(self) -> np.ndarray:
+        """Training examples by length: sources alike to within POOL tokens lie together, ordered by their targets.
+
+        A batch is padded block by block, so both lengths count; ordered by sources alone, targets would be padded most.
+        """
+        if self.seed is None or self.tgt_sizes is None or self.buckets is not None:
+            return super().ordered_indices()
+        indices = np.random.permutation(len(self)) if self.shuffle else np.arange(len(self))
+        return indices[np.lexsort((self.tgt_sizes[indices], self.src_sizes[indices] // POOL))]
 
     def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
         """Packed slots of each example: what ``--max-tokens`` counts."""

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from builders import CLS, METHODS, PAD, SEP, UNK, VOCABULARY, ids, objective, random_words, text
-from fairseq.data import ListDataset
+from fairseq.data import ListDataset, data_utils
 from torch import Tensor
 
-from s2sft_fairseq.dataset import FramedText, PairDataset
+from s2sft_fairseq.dataset import POOL, FramedText, PairDataset
 from s2sft_fairseq.slots import IGNORE, PADDING, Slots
 
 
@@ -185,3 +185,44 @@ class TestNoise:
             example = data[index]
             blocks = objective(method).evaluate(example["source"], example["target"])
             assert example["blocks"].packed().token.equal(blocks.packed().token)
+
+
+class TestOrder:
+    """Examples of like lengths share a batch."""
+
+    def padded_slots(self, pairs: PairDataset, *, size: int) -> int:
+        """Slots of all batches, padding included."""
+        order = pairs.ordered_indices()
+        batches = [
+            pairs.collater([pairs[i] for i in order[start : start + size]]) for start in range(0, len(order), size)
+        ]
+        return sum(batch["packed"]["slots"]["token"].numel() for batch in batches)
+
+    def test_every_example_once(self) -> None:
+        pairs = pair_dataset("pseudo_masked", count=50)
+        assert sorted(pairs.ordered_indices()) == list(range(50))
+
+    def test_training_pads_less_than_by_sources_alone(self) -> None:
+        laid_out_by = objective("pseudo_masked")
+        source = framed_text(random_lines(200, seed=1, longest=90))
+        target = framed_text(random_lines(200, seed=2, longest=30), bos=None)
+        dictionaries = dict(src_dict=VOCABULARY, tgt_dict=VOCABULARY)
+        pairs = PairDataset(source, target, objective=laid_out_by, seed=1, **dictionaries)
+        ours = self.padded_slots(pairs, size=8)
+        pairs.ordered_indices = super(PairDataset, pairs).ordered_indices  # type: ignore[method-assign]
+        assert ours < 0.9 * self.padded_slots(pairs, size=8)
+
+    def test_without_noise_sources_decide(self) -> None:
+        """As fairseq orders them: decoding knows no targets."""
+        pairs = pair_dataset("masked", count=50, seed=None)
+        assert (np.diff(pairs.src_sizes[pairs.ordered_indices()]) >= 0).all()
+
+    def test_examples_alike_are_shuffled(self) -> None:
+        pairs = pair_dataset("causal", count=200)
+        with data_utils.numpy_seed(1):
+            one = pairs.ordered_indices()
+        with data_utils.numpy_seed(2):
+            other = pairs.ordered_indices()
+        assert not np.array_equal(one, other)
+        lengths = list(zip(pairs.src_sizes // POOL, pairs.tgt_sizes))
+        assert [lengths[i] for i in one] == [lengths[i] for i in other] == sorted(lengths)
