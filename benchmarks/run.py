@@ -16,13 +16,14 @@ import json
 import os
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks import machine, plots, results
+from benchmarks import machine, results
 from benchmarks.cases import CASES, FAST, FULL, MAIN_CASES, SMALLEST, Settings
 from benchmarks.texts import WORK
 from s2sft_fairseq.files import whole_files
@@ -38,7 +39,12 @@ def arguments() -> argparse.Namespace:
     )
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument(
-        "--fast", dest="scale", action="store_const", const=FAST, default=FULL, help="small models, fewer rounds"
+        "--fast",
+        dest="scale",
+        action="store_const",
+        const=FAST,
+        default=FULL,
+        help="small models, fewer rounds, main cases",
     )
     scale.add_argument(
         "--smallest", dest="scale", action="store_const", const=SMALLEST, help="to see that all runs; no figure counts"
@@ -64,6 +70,8 @@ def measure(name: str, settings: Settings) -> results.Result:
 
 def write(folder: Path, found: dict[str, results.Result], facts: dict[str, str]) -> str:
     """Writes all that was found, and returns the report."""
+    from benchmarks import plots
+
     report = results.markdown(found, facts)
     cases = {name: result.as_json() for name, result in found.items()}
     with whole_files(folder) as part:
@@ -73,9 +81,17 @@ def write(folder: Path, found: dict[str, results.Result], facts: dict[str, str])
     return report
 
 
+def check_packages() -> None:
+    """Ends the program with one line if the extra is not installed."""
+    missing = [name for name in ("transformers", "matplotlib") if find_spec(name) is None]
+    if missing:
+        sys.exit(f"the benchmarks need {' and '.join(missing)}; install the extra: pip install '.[bench]'")
+
+
 def main() -> None:
     """Runs the command."""
     args = arguments()
+    check_packages()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # of the processes that cases start
     torch.set_num_threads(args.threads)
     settings = Settings(args.scale, args.rounds or ROUNDS[args.scale])

@@ -1,6 +1,9 @@
 """What is measured, a case a file: a docstring that says so, and ``measure(settings) -> Result``."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+Load = TypeVar("Load")
 
 SMALLEST, FAST, FULL = "smallest", "fast", "full"
 
@@ -15,6 +18,10 @@ class Settings(NamedTuple):
 
     scale: str
     rounds: int
+
+    def pick(self, loads: Mapping[str, Load]) -> Load:
+        """The load of this scale; a case that has no fast one is measured in full."""
+        return loads.get(self.scale, loads[FULL])
 
 
 CASES = {

@@ -43,13 +43,13 @@ LOADS = {
 def measure(settings: Settings) -> Result:
     """Sentences a second, the peak memory of a process that decodes once, and the caches of our search."""
     result = Result(f"Decoding: sentences a second, peak memory ({LENGTH} tokens a sentence)")
-    for load in LOADS[settings.scale]:
+    for load in settings.pick(LOADS):
         samples = load.samples()
         models = {name: build(name, load.shape) for name in (*METHODS, *PEERS)}
         for beam in BEAMS:
             result.rows += speed_rows(load, models, samples, beam=beam, rounds=settings.rounds)
         result.rows += memory_rows(load)
-    result.rows += cache_rows(LOADS[settings.scale][0])
+    result.rows += cache_rows(settings.pick(LOADS)[0])
     return result
 
 

@@ -43,7 +43,7 @@ def measure(settings: Settings) -> Result:
     if not torch.cuda.is_available() and settings.scale != SMALLEST:
         raise NotMeasuredError(ABSENT)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return measured(LOADS[settings.scale], device, settings.rounds)
+    return measured(settings.pick(LOADS), device, settings.rounds)
 
 
 def measured(load: Load, device: torch.device, rounds: int) -> Result:

@@ -55,7 +55,7 @@ WHY = {
 
 def measure(settings: Settings) -> Result:
     """Four curves; the sizes of a curve take turns."""
-    load = LOADS[settings.scale]
+    load = settings.pick(LOADS)
     lengths = Lengths(max(*load.sources, load.source), max(*load.targets, *load.outputs, load.target))
     system = ours.build(load.shape, method=METHOD, lengths=lengths)
     curves = [axis(system, load, settings.rounds) for axis in (sources, targets, outputs, beams)]

@@ -19,7 +19,7 @@ TARGETS = {FLOAT32: Target(1.7), PEER: Target(1)}
 
 def measure(settings: Settings) -> Result:
     """Sentences a second at beam 5, as the flag --inference-precision sets the weights."""
-    rows = [row for shape in SHAPES[settings.scale] for row in rows_of(shape, settings.rounds)]
+    rows = [row for shape in settings.pick(SHAPES) for row in rows_of(shape, settings.rounds)]
     note = "" if BFLOAT16 in precisions() else "This CPU has no instructions for bfloat16, which is left out."
     return Result("CPU inference in less than float32", rows, notes=[note] if note else [])
 

@@ -16,7 +16,7 @@ LIMIT = Target(0.5, at_least=False)
 
 def measure(settings: Settings) -> Result:
     """Times ``--help``, which comes after everything is imported and registered."""
-    return Result("Start-up", [row(command, settings.rounds) for command in COMMANDS[settings.scale]])
+    return Result("Start-up", [row(command, settings.rounds) for command in settings.pick(COMMANDS)])
 
 
 def row(command: str, rounds: int) -> Row:

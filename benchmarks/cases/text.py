@@ -36,7 +36,7 @@ class Taken(NamedTuple):
 
 def measure(settings: Settings) -> Result:
     """Times the two commands at two sizes: the difference is free of start-up."""
-    small, large = [taken(size) for size in tqdm(SIZES[settings.scale], desc="text to data-bin", disable=None)]
+    small, large = [taken(size) for size in tqdm(settings.pick(SIZES), desc="text to data-bin", disable=None)]
     rows = [speed(small, large, COMMANDS, Target(3000)), *(speed(small, large, [command]) for command in COMMANDS)]
     rows += [Row(f"{run.name}, start-up included", UNIT, run.pairs / run.cpu(COMMANDS)) for run in (small, large)]
     for command in COMMANDS:

@@ -49,7 +49,7 @@ LOADS = {
 def measure(settings: Settings) -> Result:
     """Examples a second, and the peak memory of a process that trains on the same batches once."""
     result = Result("Training: examples a second, peak memory")
-    for load in LOADS[settings.scale]:
+    for load in settings.pick(LOADS):
         rates = alternate([side(load, name) for name in load.names], rounds=settings.rounds, title="train")
         peaks = {name: in_fresh_process(peak_of_training, load, name) for name in load.names}
         result.rows += [row for method in load.methods for row in rows(load, method, rates, peaks)]

@@ -28,7 +28,7 @@ LOADS = {
 
 def measure(settings: Settings) -> Result:
     """What 4,096 labelled slots take more than a single one, all else being the same."""
-    load = LOADS[settings.scale]
+    load = settings.pick(LOADS)
     all_labelled, one_labelled = (in_fresh_process(peak_of_update, load, labels) for labels in (load.labels, 1))
     labelled = f"{load.labels:,} labelled slots"
     rows = [
