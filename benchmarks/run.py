@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+import benchmarks.quiet  # noqa: F401  (before the libraries, in started processes too)
 from benchmarks import machine, results
 from benchmarks.cases import CASES, FAST, FULL, MAIN_CASES, SMALLEST, Settings
 from benchmarks.texts import WORK
