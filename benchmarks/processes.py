@@ -27,8 +27,9 @@ def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
 
 
 class Peak:
-    """Memory that some work took at most, above what was there before it: ``mb`` once it is over."""
+    """Memory of some work, in MB: what was there ``before`` it, and ``mb`` more at most, once it is over."""
 
+    before: float
     mb: float
 
 
@@ -42,9 +43,10 @@ def peak_memory() -> Iterator[Peak]:
     if not STATUS.exists():
         raise NotMeasuredError("memory is read from /proc, which only Linux has")
     CLEAR.write_text(RESET_PEAK)
-    before, peak = status_mb("VmRSS"), Peak()
+    peak = Peak()
+    peak.before = status_mb("VmRSS")
     yield peak
-    peak.mb = status_mb("VmHWM") - before
+    peak.mb = status_mb("VmHWM") - peak.before
 
 
 def status_mb(field: str) -> float:
