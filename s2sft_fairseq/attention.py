@@ -74,7 +74,7 @@ class FullPass:
         parts = [
             attention(part, key[:, :, :seen], value[:, :, :seen], bias, dropout)
             for part, seen, bias in (
-                (query[:, :, :asking], s, self.source_bias[:, :, s - asking :]),
+                (query[:, :, :asking], s, last(self.source_bias, asking)),
                 (query[:, :, asking:], key.size(2), last(self.rest_bias, query.size(2) - asking)),
             )
             if part.size(2)

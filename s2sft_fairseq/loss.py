@@ -76,5 +76,6 @@ def linear_cross_entropy(
     Returns:
         the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].
     """
-    loss, nll = LinearCrossEntropy.apply(hidden, table, bias, label, smoothing)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss, nll = LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing)
     return loss, nll.detach()

@@ -176,6 +176,19 @@ def test_half_precision_sums_in_single() -> None:
     assert float(loss) == pytest.approx(4096 * math.log(9), rel=1e-5)
 
 
+def test_autocast() -> None:
+    """Hidden states of a lower precision; table and gradients stay in theirs."""
+    hidden = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    table = torch.eye(4).requires_grad_()
+    label = torch.tensor([0, 1, 2, 3, 0, 1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = linear_cross_entropy(hidden.bfloat16(), table, torch.zeros(4), label, smoothing=0.1)
+        loss.backward()
+    expected, _ = linear_cross_entropy(hidden, table, torch.zeros(4), label, smoothing=0.1)
+    assert table.grad is not None and table.grad.dtype is torch.float32
+    torch.testing.assert_close(loss, expected, rtol=1e-2, atol=0)
+
+
 def test_what_is_logged() -> None:
     """Base 2, an average over labelled slots of all workers; the perplexity without smoothing."""
     _, _, one = criterion(0.1)(Fixed(torch.tensor([LOGITS])), fixed_sample(2))
