@@ -6,7 +6,7 @@ once. fairseq's own `--bpe sentencepiece --sentencepiece-model FILE` is that lib
 """
 
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 from fairseq.data.encoders import register_bpe
 from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
@@ -15,16 +15,9 @@ from tokenizers.models import Unigram
 from .. import vocabulary
 from ..errors import UserError
 from ..special_tokens import ROBERTA_TOKENS
-from .protobuf import fields, get_bytes, get_int
 from .splitter import Splitter, SplitterOptions, locate, model_type
 
 SPACE = "▁"
-
-# Field numbers and values of sentencepiece_model.proto
-PIECES, TRAINER_SPEC, NORMALIZER_SPEC = 1, 2, 3
-PIECE, PIECE_TYPE, NORMAL, CONTROL, USER_DEFINED = 1, 3, 1, 3, 4
-MODEL_TYPE, UNIGRAM = 3, 1
-CHARSMAP = 2
 
 
 @register_bpe("s2s_ft_sentencepiece", dataclass=SplitterOptions)
@@ -43,18 +36,17 @@ class SentencePieceSplitter(Splitter):
         file = locate(path, "sentencepiece.bpe.model") or locate(path, "*.model")
         if file is None:
             raise UserError(f"no SentencePiece model at {path}; expected sentencepiece.bpe.model or another *.model")
-        model = vocabulary.load_sentencepiece(file)
-        proto = model.serialized_model_proto()
-        if get_int(get_bytes(proto, TRAINER_SPEC), MODEL_TYPE, UNIGRAM) != UNIGRAM:
+        model = parse(file)
+        if model.trainer_spec.model_type != model.trainer_spec.UNIGRAM:
             raise UserError(
                 f"{file} is no unigram model; fairseq's --bpe sentencepiece --sentencepiece-model serves it"
             )
         tokens = vocabulary.read_sentencepiece(file)
-        scores = [*[0.0] * 4, *(model.get_score(row) for row in range(3, len(model))), 0.0]
+        scores = [*[0.0] * 4, *(piece.score for piece in model.pieces[3:]), 0.0]
         unknown = tokens.index(ROBERTA_TOKENS.unk)
         tokenizer = Tokenizer(Unigram(list(zip(tokens, scores)), unknown, byte_fallback=False))
-        configure_as_xlmr(tokenizer, get_bytes(get_bytes(proto, NORMALIZER_SPEC), CHARSMAP))
-        tokenizer.add_tokens(whole_pieces(proto))
+        configure_as_xlmr(tokenizer, model.normalizer_spec.precompiled_charsmap)
+        tokenizer.add_tokens(whole_pieces(model))
         return tokenizer
 
     def join(self, tokens: List[str]) -> str:
@@ -74,13 +66,24 @@ def configure_as_xlmr(tokenizer: Tokenizer, charsmap: bytes) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), mark])
 
 
-def whole_pieces(proto: bytes) -> List[AddedToken]:
+def parse(file: Path) -> Any:
+    """The parts of a SentencePiece model: its pieces, and how it was trained and normalizes.
+
+    Raises:
+        UserError: a package or the file is missing, or it is no such model.
+    """
+    content = vocabulary.load_sentencepiece(file).serialized_model_proto()
+    try:
+        from sentencepiece.sentencepiece_model_pb2 import ModelProto
+    except ImportError:
+        raise UserError(f"{file} needs the package protobuf: pip install protobuf") from None
+    return ModelProto.FromString(content)
+
+
+def whole_pieces(model: Any) -> List[AddedToken]:
     """The pieces that a text keeps whole: control symbols and what the model's maker defined."""
-    whole = []
-    for number, message in fields(proto):
-        if number == PIECES and isinstance(message, bytes):
-            kind = get_int(message, PIECE_TYPE, NORMAL)
-            if kind in (CONTROL, USER_DEFINED):
-                piece = get_bytes(message, PIECE).decode("utf-8")
-                whole.append(AddedToken(piece, normalized=False, special=kind == CONTROL))
-    return whole
+    return [
+        AddedToken(piece.piece, normalized=False, special=piece.type == piece.CONTROL)
+        for piece in model.pieces
+        if piece.type in (piece.CONTROL, piece.USER_DEFINED)
+    ]
