@@ -74,10 +74,10 @@ def parse(file: Path) -> Any:
     """
     content = vocabulary.load_sentencepiece(file).serialized_model_proto()
     try:
-        from sentencepiece.sentencepiece_model_pb2 import ModelProto
+        from sentencepiece import sentencepiece_model_pb2 as messages
     except ImportError:
         raise UserError(f"{file} needs the package protobuf: pip install protobuf") from None
-    return ModelProto.FromString(content)
+    return messages.ModelProto.FromString(content)  # type: ignore[attr-defined]
 
 
 def whole_pieces(model: Any) -> List[AddedToken]:
