@@ -21,6 +21,8 @@ Sample = dict[str, Any]
 """A batch as fairseq's tasks make it."""
 
 LABEL_SMOOTHING = 0.1
+ORDERED_BY = "pseudo_masked"
+"""The method whose lengths decide which pairs share a batch."""
 
 
 class System(NamedTuple):
@@ -93,13 +95,24 @@ def real_samples(shape: Shape, *, method: str, count: int, size: int) -> list[Sa
         count: of batches.
         size: of a batch, in pairs.
     """
+    pairs = real_pairs(shape, method)
+    return [pairs.collater([pairs[index] for index in batch]) for batch in index_batches(shape, count, size)]
+
+
+def real_pairs(shape: Shape, method: str) -> Any:
+    """The training examples as a method lays them out."""
     task = builder_of_batches(shape, method, LENGTHS)
     task.load_dataset(SPLIT)
-    pairs = task.dataset(SPLIT)
-    batches = task.get_batch_iterator(pairs, max_sentences=size, seed=1).frozen_batches
+    return task.dataset(SPLIT)
+
+
+def index_batches(shape: Shape, count: int, size: int) -> list[list[int]]:
+    """Which pairs make a batch: the same for every method, though each would order them by its own lengths."""
+    task = builder_of_batches(shape, ORDERED_BY, LENGTHS)
+    task.load_dataset(SPLIT)
+    batches = task.get_batch_iterator(task.dataset(SPLIT), max_sentences=size, seed=1).frozen_batches
     full = [batch for batch in batches if len(batch) == size]
-    chosen = [full[(2 * step + 1) * len(full) // (2 * count)] for step in range(count)]
-    return [pairs.collater([pairs[index] for index in batch]) for batch in chosen]
+    return [full[(2 * step + 1) * len(full) // (2 * count)] for step in range(count)]
 
 
 def random_sample(task: S2SFTTask, *, source: int, target: int, size: int) -> Sample:
