@@ -56,11 +56,7 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
 
 
 def find_vocabulary(args: argparse.Namespace, options: Mapping[str, Any]) -> Path:
-    """The directory of the vocabulary's files.
-
-    Raises:
-        UserError: there is none, or it holds another vocabulary than the model's.
-    """
+    """The directory of the vocabulary's files; raises UserError if there is none."""
     beside = [Path(options["pretrained"])] if options["pretrained"] else []
     candidates = [args.vocab] if args.vocab else [*beside, args.checkpoint.parent]
     found = next((folder for folder in candidates if vocabulary.files(folder)), None)
@@ -68,14 +64,22 @@ def find_vocabulary(args: argparse.Namespace, options: Mapping[str, Any]) -> Pat
         raise UserError(
             f"no vocabulary's files in {' or '.join(map(str, candidates))}; name their directory with --vocab"
         )
-    tokens = with_added(vocabulary.read(found), options["added_tokens"].split())
-    fingerprint = PretrainedDictionary(tokens).fingerprint()
-    if fingerprint != options["vocabulary"]:
-        raise UserError(
-            f"{found} holds the vocabulary {fingerprint}, the model was trained with {options['vocabulary']}; "
-            "name the right directory with --vocab"
-        )
     return found
+
+
+def dictionary_of(source: Path, options: Mapping[str, Any]) -> PretrainedDictionary:
+    """The model's vocabulary: that of a directory, and the added tokens.
+
+    Raises:
+        UserError: the directory holds another vocabulary.
+    """
+    dictionary = PretrainedDictionary(with_added(vocabulary.read(source), options["added_tokens"].split()))
+    if dictionary.fingerprint() != options["vocabulary"]:
+        raise UserError(
+            f"{source} holds the vocabulary {dictionary.fingerprint()}, the model was trained with "
+            f"{options['vocabulary']}; name the right directory with --vocab"
+        )
+    return dictionary
 
 
 def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
@@ -115,7 +119,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     state = read_checkpoint(args.checkpoint)
     options = state["cfg"]["model"]
     source = find_vocabulary(args, options)
-    dictionary = PretrainedDictionary(with_added(vocabulary.read(source), options["added_tokens"].split()))
+    dictionary = dictionary_of(source, options)
     family = family_of(options, vocabulary.files(source))
     tensors = with_segments({name[len(PREFIX) :]: tensor.float() for name, tensor in state["model"].items()})
     with whole_files(args.destination) as workshop:

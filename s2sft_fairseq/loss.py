@@ -31,8 +31,9 @@ class LinearCrossEntropy(Function):
             chunk = slice(start, start + rows)
             sums += add_chunk(inputs, label[chunk], smoothing, chunk, gradients)
         ctx.save_for_backward(*gradients)
-        ctx.mark_non_differentiable(sums)
-        return sums[0].clone(), sums[1].clone()
+        loss, nll = sums[0].clone(), sums[1].clone()
+        ctx.mark_non_differentiable(nll)
+        return loss, nll
 
     @staticmethod
     def backward(ctx: Any, of_loss: Tensor, of_nll: Tensor) -> Tuple[Any, ...]:
@@ -77,5 +78,4 @@ def linear_cross_entropy(
         the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        loss, nll = LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing)
-    return loss, nll.detach()
+        return LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing)

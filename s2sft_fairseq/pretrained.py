@@ -1,6 +1,5 @@
 """A pretrained checkpoint directory: which family it is of, what it decides, and its tensors under our names."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -79,10 +78,6 @@ class Pretrained(NamedTuple):
         """The tokens of the vocabulary in the directory; none if it holds none."""
         return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
 
-    def vocabulary_size(self) -> int:
-        """Tokens that the checkpoint knows."""
-        return len(self.vocabulary()) or self.rows()
-
     def tensors(self) -> Iterator[Tuple[str, Tensor]]:
         """Reads the tensors one after the other, under our names."""
         for entry in self.entries:
@@ -125,15 +120,7 @@ def read_config(directory: Path) -> Dict[str, Any]:
         UserError: it is no JSON object.
     """
     path = find_config(directory)
-    if path is None:
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); copy the checkpoint again") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{path} holds no JSON object; expected the configuration of a model")
-    return config
+    return {} if path is None else vocabulary.read_json(path)
 
 
 def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:
@@ -198,17 +185,21 @@ def without_blank_segments(pretrained: Pretrained) -> Pretrained:
     return pretrained
 
 
-def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str]) -> None:
+def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str]) -> List[str]:
     """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
 
     A checkpoint may have rows beyond its vocabulary, which belong to no token.
+
+    Returns:
+        the added tokens.
 
     Raises:
         UserError: they do not belong together.
     """
     directory, rows = pretrained.directory, pretrained.rows()
     own = pretrained.vocabulary() or dictionary.symbols[:rows]
-    expected = own if add is None else [*own, *vocabulary.read_additions(Path(add), own)]
+    added = [] if add is None else vocabulary.read_additions(Path(add), own)
+    expected = [*own, *added]
     if len(own) > rows:
         raise UserError(
             f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
@@ -220,6 +211,7 @@ def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, a
             f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
             "--joined-dictionary, or name what was added with --vocab-add"
         )
+    return added
 
 
 def difference(found: Sequence[str], expected: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ class TaskOptions(CorruptionOptions):
     )
     inference_precision: ChoiceEnum(sorted(PRECISIONS)) = field(  # type: ignore[valid-type]
         default="float32",
-        metadata={"help": "of the weights when generating; int8: only on a CPU, where it is the fastest without AMX"},
+        metadata={"help": "of the weights when generating; int8: only on a CPU"},
     )
     dataset_impl: Optional[str] = II("dataset.dataset_impl")
     train_subset: str = II("dataset.train_subset")
@@ -144,7 +144,8 @@ class S2SFTTask(FairseqTask):
         opened = None if from_checkpoint else self.prepare_new_model(cfg)
         resolve_options(cfg)
         method = OBJECTIVES[cfg.finetune_method]
-        self.dictionary.grow([token for token in method.extra_tokens if token not in self.dictionary])
+        extra = [token for token in method.extra_tokens if token not in self.dictionary]
+        self.dictionary.grow(extra)
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         segments = Segments(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
@@ -153,7 +154,7 @@ class S2SFTTask(FairseqTask):
             model = super().build_model(cfg, from_checkpoint)
         if opened:
             fill(model.transformer, opened)
-            cfg.added_tokens = " ".join(self.dictionary.symbols[opened.vocabulary_size() :])
+            cfg.added_tokens = " ".join([*cfg.added_tokens.split(), *extra])
         return model
 
     def prepare_new_model(self, cfg: ModelOptions) -> Optional[Pretrained]:
@@ -170,7 +171,7 @@ class S2SFTTask(FairseqTask):
             return None
         opened = pretrained.read(directory, cfg.pretrained_type)
         adopt_shape(cfg, opened.options())
-        check_vocabulary(opened, self.dictionary, cfg.vocab_add)
+        cfg.added_tokens = " ".join(check_vocabulary(opened, self.dictionary, cfg.vocab_add))
         return opened
 
     def check_training(self) -> None:

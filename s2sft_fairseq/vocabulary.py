@@ -250,9 +250,10 @@ def read_json(file: Path) -> Dict[str, Any]:
     try:
         content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON: {error}") from None
+        raise UserError(f"{file} is not valid JSON: {error}; copy it again") from None
     if not isinstance(content, dict):
-        raise UserError(f"{file} holds a JSON {type(content).__name__}; expected an object, {{...}}")
+        found = type(content).__name__
+        raise UserError(f"{file} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
     return content
 
 

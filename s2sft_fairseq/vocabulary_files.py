@@ -13,7 +13,8 @@ FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": T
 
 def with_added(tokens: List[str], added: Sequence[str]) -> List[str]:
     """A vocabulary and, behind it, those of the added tokens that it lacks."""
-    return tokens + [token for token in added if token not in set(tokens)]
+    known = set(tokens)
+    return tokens + [token for token in added if token not in known]
 
 
 def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> None:

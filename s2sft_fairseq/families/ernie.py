@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Collection, Tuple
 
 from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules
-from .family import SEGMENTS, TRANSPOSED, TURNS, Config, Family, Rule, Setting, table
+from .family import SEGMENTS, TRANSPOSED, TURNS, Config, Family, Rule, Setting, table, with_own
 
 ERNIE = Family(
     name="ernie",
@@ -84,8 +84,8 @@ ERNIE_GEN_DIALOGUE = replace(
     signs=is_dialogue,
     refines="ernie-gen",
     rules=(*ERNIE_GEN.rules, *table(("role_embedding", SEGMENTS), ("turn_embedding", TURNS))),
-    settings=(
-        *(setting for setting in ERNIE_GEN.settings if not setting.ours.endswith("type_id")),
+    settings=with_own(
+        ERNIE_GEN.settings,
         Setting("source_type_id", "source_type_id", 1),
         Setting("target_type_id", "target_type_id", 0),
         Setting("source_turn_id", "source_turn_id", 1),

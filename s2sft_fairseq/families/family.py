@@ -85,6 +85,12 @@ class Setting(NamedTuple):
     measured: bool = False
 
 
+def with_own(settings: Sequence[Setting], *own: Setting) -> Tuple[Setting, ...]:
+    """The settings of another family, of which those that fill the same options give way to a family's own."""
+    filled = {setting.ours for setting in own}
+    return (*(setting for setting in settings if setting.ours not in filled), *own)
+
+
 @dataclass(frozen=True)
 class Family:
     """A family of checkpoints.

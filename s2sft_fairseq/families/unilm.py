@@ -4,14 +4,9 @@ from dataclasses import replace
 from typing import Collection
 
 from .bert import BERT
-from .family import Config, Setting
+from .family import Config, Setting, with_own
 
 SEGMENTS = 6
-OWN = (
-    Setting("layer_norm_eps", "layer_norm_eps", 1e-5),
-    Setting("source_type_id", "source_type_id", 4),
-    Setting("target_type_id", "target_type_id", 5),
-)
 
 
 def has_six_segments(config: Config, names: Collection[str]) -> bool:
@@ -24,5 +19,10 @@ UNILM = replace(
     name="unilm",
     signs=has_six_segments,
     refines="bert",
-    settings=(*(setting for setting in BERT.settings if setting.ours not in {own.ours for own in OWN}), *OWN),
+    settings=with_own(
+        BERT.settings,
+        Setting("layer_norm_eps", "layer_norm_eps", 1e-5),
+        Setting("source_type_id", "source_type_id", 4),
+        Setting("target_type_id", "target_type_id", 5),
+    ),
 )

@@ -89,9 +89,11 @@ class Splitter(ABC):
         added = [*added_tokens(path), *special_tokens(tokens)]
         if additions is not None:
             added += map(AddedToken, vocabulary.read_additions(Path(additions), tokens))
+        known = {token.content for token in self.tokenizer.get_added_tokens_decoder().values()}
         for token in added:
-            if token.content not in {known.content for known in self.tokenizer.get_added_tokens_decoder().values()}:
+            if token.content not in known:
                 self.tokenizer.add_tokens([token])
+                known.add(token.content)
 
     def encode(self, x: str) -> str:
         """Text to pieces, separated by spaces."""
