@@ -10,7 +10,7 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 
 from .criterion import LabelSmoothedOptions
 from .model_options import ModelOptions
-from .task import TaskOptions
+from .task_options import TaskOptions
 from .text.splitter import SplitterOptions
 
 SECTIONS = (

@@ -2,16 +2,13 @@
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 import torch
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import FairseqDataset, ListDataset, data_utils
-from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import FairseqTask, register_task
-from omegaconf import II
 from torch import Tensor
 
 from . import pretrained
@@ -23,61 +20,12 @@ from .filling import fill
 from .generator import S2SFTGenerator
 from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
-from .objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
-from .precision import PRECISIONS
+from .objectives import OBJECTIVES, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
+from .search_options import check_models, check_search, generator_arguments
+from .task_options import TaskOptions
 
 logger = logging.getLogger(__name__)
-
-YES_NO = ChoiceEnum(["yes", "no"])
-PENALTIES = ChoiceEnum(["fairseq", "gnmt"])
-
-
-@dataclass
-class TaskOptions(CorruptionOptions):
-    data: Optional[str] = field(default=None, metadata={"help": "directory that fairseq-preprocess wrote"})
-    source_lang: Optional[str] = field(
-        default=None, metadata={"help": "suffix of source files", "argparse_alias": "-s"}
-    )
-    target_lang: Optional[str] = field(
-        default=None, metadata={"help": "suffix of target files", "argparse_alias": "-t"}
-    )
-    truncate_source: YES_NO = field(  # type: ignore[valid-type]
-        default="yes",
-        metadata={
-            "help": "cut sources to --max-source-positions, the end token kept (default: yes; no: such pairs are "
-            "too long for fairseq, which stops or skips them)",
-            "argparse_const": "yes",
-        },
-    )
-    truncate_target: YES_NO = field(  # type: ignore[valid-type]
-        default="yes",
-        metadata={"help": "the same for targets and --max-target-positions", "argparse_const": "yes"},
-    )
-    left_pad_source: str = field(
-        default="False", metadata={"help": "only False: slots are padded on the right, block by block"}
-    )
-    length_penalty_type: PENALTIES = field(  # type: ignore[valid-type]
-        default="fairseq",
-        metadata={"help": "divide scores by len^lenpen (fairseq) or ((5+len)/6)^lenpen (gnmt, as in the papers)"},
-    )
-    inference_precision: ChoiceEnum(sorted(PRECISIONS)) = field(  # type: ignore[valid-type]
-        default="float32",
-        metadata={"help": "of the weights when generating; int8: only on a CPU"},
-    )
-    dataset_impl: Optional[str] = II("dataset.dataset_impl")
-    train_subset: str = II("dataset.train_subset")
-    required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
-    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
-    seed: int = II("common.seed")
-    fp16: bool = II("common.fp16")
-    cpu: bool = II("common.cpu")
-    save_dir: str = II("checkpoint.save_dir")
-    restore_file: str = II("checkpoint.restore_file")
-    reuse_dataloader: bool = field(
-        default=False,
-        metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"},
-    )
 
 
 @register_task("s2s_ft", dataclass=TaskOptions)
@@ -282,35 +230,13 @@ class S2SFTTask(FairseqTask):
         prefix_allowed_tokens_fn: Any = None,
     ) -> Any:
         """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
-        self.check_search(models, args)
-        self.check_targets(args)
+        check_models(models)
+        check_search(args, self.datasets.values())
         extra = dict(extra_gen_cls_kwargs or {})
         if seq_gen_cls is None and not getattr(args, "score_reference", False):
             seq_gen_cls = S2SFTGenerator
-            extra["length_penalty_type"] = str(self.cfg.length_penalty_type)
+            extra.update(generator_arguments(self.cfg))
         return super().build_generator(models, args, seq_gen_cls, extra, prefix_allowed_tokens_fn)
-
-    @staticmethod
-    def check_search(models: List[S2SFTModel], args: Any) -> None:
-        """Refuses an ensemble whose members lay out their slots differently, and what needs cross-attention."""
-        if len({model.convention for model in models}) > 1:
-            methods = ", ".join(str(model.cfg.finetune_method) for model in models)
-            raise UserError(
-                f"--path: an ensemble of different layouts (--finetune-method {methods}); "
-                "expected models that were fine-tuned with one method and the same --source-type-id, --target-type-id"
-            )
-        if getattr(args, "print_alignment", None):
-            raise UserError("--print-alignment: this model has no cross-attention to align by; leave it out")
-        if getattr(args, "print_step", False):
-            raise UserError("--print-step: this model is not iterative and counts no steps; leave it out")
-
-    def check_targets(self, args: Any) -> None:
-        """Refuses what needs targets where there are none."""
-        for flag in ("score_reference", "prefix_size"):
-            if getattr(args, flag, None) and any(pairs.tgt is None for pairs in self.datasets.values()):
-                raise UserError(
-                    f"--{flag.replace('_', '-')} needs targets and the data have none; binarize them with both sides"
-                )
 
     def filter_indices_by_size(
         self,
