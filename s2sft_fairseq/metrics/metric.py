@@ -1,0 +1,102 @@
+"""What a metric has to say, and the register of all metrics."""
+
+from abc import ABC, abstractmethod
+from argparse import _ArgumentGroup
+from typing import Callable, ClassVar, Dict, Optional, Sequence, Type, TypeVar
+
+import numpy as np
+
+from .texts import Files, Texts, read_texts
+
+
+class Examples(ABC):
+    """What one system did, example by example: enough to score any sample of the examples.
+
+    An example is what the bootstrap draws: most often one line, for question generation one group of lines.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many examples there are."""
+
+    @abstractmethod
+    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
+        """The metric's figures over these examples, with repetition (all of them by default); 0 to 100 where usual."""
+
+    def each(self) -> Dict[str, np.ndarray]:
+        """Scores of every example [N], for those figures that have some."""
+        return {}
+
+
+class Means(Examples):
+    """Examples whose figures are the means of their scores.
+
+    Args:
+        scores: the scores of every example [N], by the name of the figure.
+    """
+
+    def __init__(self, scores: Dict[str, np.ndarray]) -> None:
+        self.scores = scores
+        self.table = np.stack(list(scores.values()), axis=1)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
+        """The means."""
+        table = self.table if rows is None else self.table[rows]
+        return dict(zip(self.scores, table.mean(axis=0).tolist()))
+
+    def each(self) -> Dict[str, np.ndarray]:
+        """The scores as they were given."""
+        return self.scores
+
+
+class Metric(ABC):
+    """One metric with its options, which are the keyword arguments of the constructor and have defaults there.
+
+    Attributes:
+        name: the value of ``--metric``.
+        summary: one line of help.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    @classmethod
+    def add_options(cls, group: _ArgumentGroup) -> None:  # noqa: B027  (most metrics have none)
+        """Adds the metric's own options to the command line; each becomes the constructor's argument of that name."""
+
+    @abstractmethod
+    def examples(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
+    ) -> Examples:
+        """Scores N hypotheses against one or more references each ([N][R]), told the sources if the metric needs them.
+
+        Raises:
+            UserError: the metric needs sources, or takes one reference only.
+        """
+
+    def read(self, files: Files) -> Texts:
+        """Reads the files that the command line names: one example a line, unless the metric has a format of its own.
+
+        Raises:
+            UserError: a file is missing, or the files have different numbers of lines.
+        """
+        return read_texts(files)
+
+
+Registered = TypeVar("Registered", bound=Type[Metric])
+METRICS: Dict[str, Type[Metric]] = {}
+
+
+def register_metric(name: str) -> Callable[[Registered], Registered]:
+    """Makes a metric a value of ``--metric``."""
+
+    def register(metric: Registered) -> Registered:
+        assert name not in METRICS, f"two metrics are named {name}"
+        metric.name = name
+        METRICS[name] = metric
+        return metric
+
+    return register
