@@ -15,13 +15,13 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
-from . import vocabulary
+from . import text_side, vocabulary
 from .dictionary import PretrainedDictionary
 from .files import whole_files
+from .model import S2SFTModel
 from .objectives import OBJECTIVES
 from .pretrained import check_directory
 from .task import S2SFTTask
-from .vocabulary_files import copy_vocabulary
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def fairseq_config(args: argparse.Namespace) -> DictConfig:
     return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words))
 
 
-def checkpoint(cfg: DictConfig, state: Dict[str, torch.Tensor]) -> Dict[str, Any]:
+def checkpoint(cfg: DictConfig, model: S2SFTModel, task: S2SFTTask) -> Dict[str, Any]:
     """What fairseq reads from a checkpoint, as if training had stopped before its first update."""
     history = {
         "criterion_name": "SlotCriterion",
@@ -81,11 +81,11 @@ def checkpoint(cfg: DictConfig, state: Dict[str, torch.Tensor]) -> Dict[str, Any
     return {
         "args": None,
         "cfg": cfg,
-        "model": state,
+        "model": model.state_dict(),
         "optimizer_history": [history],
         "extra_state": {"epoch": 0},
         "last_optimizer_state": None,
-        "task_state": {},
+        "task_state": task.state_dict(),
     }
 
 
@@ -99,9 +99,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     task = S2SFTTask(cfg.task, dictionary)
     model = task.build_model(cfg.model)
     with whole_files(destination) as workshop:
-        copy_vocabulary(source, workshop, cfg.model.added_tokens.split())
-        dictionary.save(str(workshop / "dict.txt"))
-        torch.save(checkpoint(cfg, model.state_dict()), workshop / "model.pt")
+        text_side.write_files(workshop, dictionary, source=source, added=cfg.model.added_tokens.split())
+        torch.save(checkpoint(cfg, model, task), workshop / "model.pt")
     print(f"wrote {destination}/model.pt and {destination}/dict.txt")
 
 

@@ -11,12 +11,13 @@ from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.tasks import FairseqTask, register_task
 from torch import Tensor
 
-from . import pretrained
+from . import pretrained, text_side
 from .criterion import SlotCriterion
 from .dataset import FramedText, PairDataset
+from .declared_options import check_declared
 from .dictionary import PretrainedDictionary
 from .errors import UserError
-from .filling import fill
+from .filling import fill, likened
 from .generator import S2SFTGenerator
 from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
@@ -96,14 +97,24 @@ class S2SFTTask(FairseqTask):
         self.dictionary.grow(extra)
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
+        check_declared(self.cfg, str(cfg.finetune_method), OBJECTIVES, "--finetune-method")
         segments = Segments(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
         self.objective = method(self.dictionary, segments, self.cfg)
         with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
             model = super().build_model(cfg, from_checkpoint)
         if opened:
-            fill(model.transformer, opened)
+            fill(model.transformer, opened, likened(extra, method, self.dictionary))
             cfg.added_tokens = " ".join([*cfg.added_tokens.split(), *extra])
+        if not from_checkpoint:
+            self.carry_text_side(cfg, opened)
         return model
+
+    def carry_text_side(self, cfg: ModelOptions, opened: Optional[Pretrained]) -> None:
+        """Puts dictionary and vocabulary files into the task's state, with which fairseq's checkpoints carry them."""
+        if text_side.KEY not in self.state_dict():
+            source = opened.directory if opened and opened.vocabulary() else None
+            packed = text_side.pack(self.dictionary, source=source, added=cfg.added_tokens.split())
+            self.load_state_dict({text_side.KEY: packed})
 
     def prepare_new_model(self, cfg: ModelOptions) -> Optional[Pretrained]:
         """Opens ``--pretrained``, if given, and takes the sizes of a new model from it.
@@ -115,7 +126,9 @@ class S2SFTTask(FairseqTask):
             return None
         directory, last = Path(cfg.pretrained), Path(self.cfg.save_dir, self.cfg.restore_file)
         if last.is_file() and not directory.exists():
-            adopt_shape(cfg, load_checkpoint_to_cpu(str(last))["cfg"]["model"])
+            state = load_checkpoint_to_cpu(str(last))
+            adopt_shape(cfg, state["cfg"]["model"])
+            self.load_state_dict(state["task_state"])
             return None
         opened = pretrained.read(directory, cfg.pretrained_type)
         adopt_shape(cfg, opened.options())
