@@ -247,14 +247,19 @@ def spelled(token: str) -> str:
 
 def read_json(file: Path) -> Dict[str, Any]:
     """The object in a JSON file, or one clear line."""
-    try:
-        content = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON: {error}; copy it again") from None
+    content = parse_json(file)
     if not isinstance(content, dict):
         found = type(content).__name__
         raise UserError(f"{file} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
     return content
+
+
+def parse_json(file: Path) -> Any:
+    """Whatever is in a JSON file, or one clear line."""
+    try:
+        return json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file} is not valid JSON: {error}; copy it again") from None
 
 
 def read_text(file: Path) -> str:

@@ -1,0 +1,86 @@
+"""The JSON files of SQuAD and CoQA, and of the predictions that their official scripts read."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping
+
+from ..errors import UserError
+from ..vocabulary import parse_json
+from .texts import Files, Texts
+
+Answers = Dict[str, List[str]]
+"""Every answer that was given to a question, by the question's id."""
+
+
+def read_squad(files: Files) -> Texts:
+    """A dataset of SQuAD and the predictions {id: answer}; the ids of the questions stand as sources.
+
+    Raises:
+        UserError: a file is no such JSON, or a question has no prediction.
+    """
+    with expecting(files.references[0], "dataset of SQuAD"):
+        questions = squad_answers(parse_json(files.references[0]))
+    with expecting(files.hypothesis, "object {id: answer}"):
+        predictions = {str(name): one_line(text) for name, text in parse_json(files.hypothesis).items()}
+    return matched(files, questions, predictions)
+
+
+def read_coqa(files: Files) -> Texts:
+    """A dataset of CoQA and the predictions [{id, turn_id, answer}]; ids with turns stand as sources.
+
+    Raises:
+        UserError: a file is no such JSON, or a question has no prediction.
+    """
+    with expecting(files.references[0], "dataset of CoQA"):
+        questions = coqa_answers(parse_json(files.references[0]))
+    with expecting(files.hypothesis, "list of {id, turn_id, answer}"):
+        predictions = {turn_name(p["id"], p["turn_id"]): one_line(p["answer"]) for p in parse_json(files.hypothesis)}
+    return matched(files, questions, predictions)
+
+
+def squad_answers(dataset: Mapping[str, Any]) -> Answers:
+    """The questions of SQuAD 1.1 or 2.0, in the order of the file; an unanswerable one has no answers."""
+    paragraphs = (paragraph for article in dataset["data"] for paragraph in article["paragraphs"])
+    questions = (question for paragraph in paragraphs for question in paragraph["qas"])
+    return {question["id"]: [one_line(a["text"]) for a in question["answers"]] for question in questions}
+
+
+def coqa_answers(dataset: Mapping[str, Any]) -> Answers:
+    """The turns of CoQA's stories, in the order of the file, with the additional answers of the development set."""
+    found: Answers = {}
+    for story in dataset["data"]:
+        for answers in (story["answers"], *story.get("additional_answers", {}).values()):
+            for answer in answers:
+                found.setdefault(turn_name(story["id"], answer["turn_id"]), []).append(one_line(answer["input_text"]))
+    return found
+
+
+def turn_name(story: str, turn: int) -> str:
+    """The name of one turn of a conversation."""
+    return f"{story} turn {turn}"
+
+
+def one_line(text: str) -> str:
+    """A text as it can stand in a line, and beside others between tabs (normalization drops whitespace anyway)."""
+    return " ".join(text.split())
+
+
+def matched(files: Files, questions: Answers, predictions: Mapping[str, str]) -> Texts:
+    """Puts each prediction beside the answers to its question."""
+    missing = [name for name in questions if name not in predictions]
+    if missing:
+        raise UserError(
+            f"{files.hypothesis} has no answer to {len(missing)} of the {len(questions)} questions in "
+            f"{files.references[0]}, the first being {missing[0]}; expected one for each, empty if there is none"
+        )
+    return Texts([predictions[name] for name in questions], list(questions.values()), list(questions))
+
+
+@contextmanager
+def expecting(path: Path, content: str) -> Iterator[None]:
+    """Words what goes wrong while a JSON file is taken apart that holds something else."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path} is no {content} ({reason}); expected the official format, or lines of text") from None

@@ -1,0 +1,173 @@
+"""SQuAD's figures: exact match and F1 of words; with unanswerable questions, by kind and at the best threshold."""
+
+from argparse import _ArgumentGroup
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import UserError
+from ..vocabulary import parse_json
+from .answer_files import read_squad
+from .answers import Agreement, compare, expected_answers, normalize_answer
+from .metric import Examples, Means, Metric, register_metric
+from .texts import Files, Texts, read_lines
+
+
+@register_metric("squad")
+class Squad(Metric):
+    """SQuAD 1.1 (Rajpurkar et al., 2016) and 2.0 (Rajpurkar et al., 2018) as the official scripts score them.
+
+    Args:
+        squad_version: 1.1, or 2.0, where an empty reference stands for an unanswerable question and an empty
+            hypothesis says that there is no answer.
+        na_probs: a file with the probability of each question to be unanswerable, one a line, or {id: probability}.
+        na_prob_threshold: above this probability the answer counts as empty.
+    """
+
+    summary = "SQuAD 1.1, 2.0: exact match and F1 of words as the official scripts; answers separated by tabs, or JSON"
+
+    def __init__(
+        self, *, squad_version: str = "2.0", na_probs: Optional[Path] = None, na_prob_threshold: float = 1.0
+    ) -> None:
+        self.version = squad_version
+        self.na_probs = na_probs
+        self.na_prob_threshold = na_prob_threshold
+
+    @classmethod
+    def add_options(cls, group: _ArgumentGroup) -> None:
+        """Adds the version, and where the probabilities of unanswerable questions are."""
+        group.add_argument(
+            "--squad-version",
+            choices=("1.1", "2.0"),
+            default="2.0",
+            help="whose official script (default: %(default)s)",
+        )
+        group.add_argument(
+            "--na-probs",
+            type=Path,
+            metavar="FILE",
+            help="squad: probability of each question to be unanswerable, one a line or JSON; adds the best thresholds",
+        )
+        group.add_argument(
+            "--na-prob-threshold",
+            type=float,
+            default=1.0,
+            metavar="P",
+            help="squad: above this probability an answer counts as empty (default: %(default)s)",
+        )
+
+    def examples(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
+    ) -> Examples:
+        """Scores each answer by the expected one that suits it best; an example without any is unanswerable."""
+        expected = list(map(expected_answers, references))
+        score = score_1 if self.version == "1.1" else score_2
+        exact, f1 = np.array([score(answer, texts) for answer, texts in zip(hypotheses, expected)]).T
+        if self.version == "1.1":
+            return Means({"exact_match": 100 * exact, "f1": 100 * f1})
+        return Squad2(
+            {"exact": exact, "f1": f1},
+            answered=np.array(hypotheses) != "",
+            answerable=np.array([bool(texts) for texts in expected]),
+            na_probs=self.na_probs and read_probabilities(self.na_probs, len(hypotheses), names=sources),
+            threshold=self.na_prob_threshold,
+        )
+
+    def read(self, files: Files) -> Texts:
+        """Reads lines, or the dataset's and the official script's JSON files."""
+        return read_squad(files) if files.references[0].suffix == ".json" else super().read(files)
+
+
+def score_1(answer: str, expected: Sequence[str]) -> Agreement:
+    """The best exact match and the best F1 over the expected answers; an answer without words has no F1."""
+    words = normalize_answer(answer)
+    exact, f1 = zip(*(compare(words, normalize_answer(text)) for text in expected or [""]))
+    return Agreement(max(exact), max(f1) if words else 0.0)
+
+
+def score_2(answer: str, expected: Sequence[str]) -> Agreement:
+    """The best exact match and the best F1 over the expected answers that have words, or else over none at all."""
+    words = normalize_answer(answer)
+    exact, f1 = zip(*(compare(words, text) for text in list(filter(None, map(normalize_answer, expected))) or [[]]))
+    return Agreement(max(exact), max(f1))
+
+
+class Squad2(Examples):
+    """Scored answers to N questions, of which some are unanswerable.
+
+    Args:
+        scores: exact match and F1 from 0 to 1 [N], by name.
+        answered: whether the system gave an answer [N].
+        answerable: whether there is one [N].
+        na_probs: the probability of each question to be unanswerable [N], if the system gave one.
+        threshold: above this probability an answer counts as none.
+    """
+
+    def __init__(
+        self,
+        scores: Dict[str, np.ndarray],
+        *,
+        answered: np.ndarray,
+        answerable: np.ndarray,
+        na_probs: Optional[np.ndarray],
+        threshold: float,
+    ) -> None:
+        self.raw = scores
+        self.answered = answered
+        self.answerable = answerable
+        self.na_probs = na_probs
+        withheld = np.zeros_like(answered) if na_probs is None else na_probs > threshold
+        self.scores = {name: 100 * np.where(withheld, ~answerable, score) for name, score in scores.items()}
+
+    def __len__(self) -> int:
+        return len(self.answered)
+
+    def each(self) -> Dict[str, np.ndarray]:
+        """Exact match and F1 [N]."""
+        return self.scores
+
+    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
+        """Exact match and F1 over all questions, over both kinds, and at the best thresholds, each in points."""
+        rows = np.arange(len(self)) if rows is None else rows
+        kinds = {"": rows, "HasAns_": rows[self.answerable[rows]], "NoAns_": rows[~self.answerable[rows]]}
+        found = {
+            f"{kind}{name}": float(score[chosen].mean())
+            for kind, chosen in kinds.items()
+            for name, score in self.scores.items()
+            if len(chosen)
+        }
+        if self.na_probs is not None:
+            for name in self.raw:
+                found[f"best_{name}"], found[f"best_{name}_thresh"] = self.best_threshold(name, rows)
+        return found
+
+    def best_threshold(self, name: str, rows: np.ndarray) -> Tuple[float, float]:
+        """The best score in points that any threshold reaches, and the lowest such threshold.
+
+        From answering no question on, one more is answered at each step, the least doubtful first.
+        """
+        assert self.na_probs is not None
+        rows = rows[np.argsort(self.na_probs[rows], kind="stable")]
+        gains = np.where(self.answerable, self.raw[name], np.where(self.answered, -1.0, 0.0))
+        totals = np.cumsum(np.concatenate([[np.count_nonzero(~self.answerable[rows])], gains[rows]]))
+        best = int(np.argmax(totals))
+        return 100 * float(totals[best]) / len(rows), float(self.na_probs[rows[best - 1]]) if best else 0.0
+
+
+def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]) -> np.ndarray:
+    """Reads one probability a line, or from {id: probability} those of the questions with these ids.
+
+    Raises:
+        UserError: they are not as many as the questions, or one is no number.
+    """
+    try:
+        if path.suffix == ".json":
+            by_name = parse_json(path)
+            return np.array([float(by_name[name]) for name in names or ()])
+        numbers = np.array([float(line) for line in read_lines(path)])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: {type(error).__name__} {error}; expected one probability for each question") from None
+    if len(numbers) != count:
+        raise UserError(f"{path} has {len(numbers)} lines for {count} questions; expected one probability for each")
+    return numbers
