@@ -1,7 +1,7 @@
 """Label-smoothed cross entropy over the labelled slots only."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, Union
 
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -30,7 +30,8 @@ class SlotCriterion(FairseqCriterion):
     """Cross entropy with fairseq's label smoothing: (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v).
 
     Summed over the labelled slots, whose number is the sample size: masked fine-tuning is divided by the number of
-    masked tokens, the others by that of target tokens. ``nll_loss`` and ``ppl`` are logged without smoothing.
+    masked tokens, the others by that of target tokens. Where slots have weights, each counts as much as it weighs, in
+    the loss and in the sample size. ``nll_loss`` and ``ppl`` are logged without smoothing.
     """
 
     def __init__(self, task: FairseqTask, label_smoothing: float) -> None:
@@ -38,24 +39,29 @@ class SlotCriterion(FairseqCriterion):
         check_probability("--label-smoothing", label_smoothing)
         self.epsilon = label_smoothing
 
-    def forward(self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Tensor, int, Dict]:
-        """Returns the loss (a sum, or one a labelled slot), the number N of labelled slots, and what is logged."""
+    def forward(
+        self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[Tensor, Union[int, float], Dict]:
+        """Returns the loss (a sum, or one a labelled slot), the sample size, and what is logged."""
         label = sample["packed"]["slots"]["label"]
         label = label[label.ne(IGNORE)]  # [N]
+        weight = sample["packed"].get("weight")  # [N]
         if reduce:
             loss, nll_loss = model(**sample["packed"], label_smoothing=self.epsilon)
         else:
             logits, _ = model(**sample["packed"])  # [N, V]
             lprobs = utils.log_softmax(logits, dim=-1)
-            loss, nll_loss = label_smoothed_nll_loss(lprobs, label.unsqueeze(1), self.epsilon, reduce=False)
+            each = label_smoothed_nll_loss(lprobs, label.unsqueeze(1), self.epsilon, reduce=False)
+            loss, nll_loss = each if weight is None else (part * weight.unsqueeze(1) for part in each)
+        size = len(label) if weight is None else float(weight.float().sum())
         logging_output = {
             "loss": loss.data,
             "nll_loss": nll_loss.data,
-            "ntokens": len(label),
+            "ntokens": size,
             "nsentences": sample["nsentences"],
-            "sample_size": len(label),
+            "sample_size": size,
         }
-        return loss, len(label), logging_output
+        return loss, size, logging_output
 
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Sentence pairs as batches: framed and truncated text, laid out by the objective, padded block by block."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -58,12 +58,27 @@ class FramedText(BaseWrapperDataset):
         return int((self.uncut > self.framed_sizes).sum())
 
 
+def packed_batch(examples: Sequence[Blocks], objective: Objective, *, training: bool) -> Dict[str, Any]:
+    """The arguments of the model's forward pass over a batch of examples, as far as the data decide them.
+
+    That is ``slots`` (a dict of [B, L]), ``source_length`` (S), ``labelled_from``, the first column with a label, and
+    ``weight`` [N], what each labelled slot counts, or None.
+    """
+    blocks = collate(examples, pad=objective.convention.pad)
+    packed = blocks.packed()
+    return {
+        "slots": packed._asdict(),
+        "source_length": blocks.source.token.size(1),
+        "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
+        "weight": objective.weights(packed) if training else None,
+    }
+
+
 class PairDataset(LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
     A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``: the arguments of the
-    model's forward pass over ``slots`` (a dict of [B, L]) with ``source_length`` (S) and ``labelled_from``, the first
-    column with a label. The noise of an example is a function of (seed, epoch, index), so neither workers nor a resumed
+    model's forward pass over ``slots`` (a dict of [B, L]), as :func:`packed_batch` makes them. The noise of an example is a function of (seed, epoch, index), so neither workers nor a resumed
     run change it.
 
     Args:
@@ -93,6 +108,8 @@ class PairDataset(LanguagePairDataset):
             **options,
         )
         self.objective, self.seed, self.epoch = objective, seed, 1
+        if seed is not None:
+            objective.prepare()
 
     def __getitem__(self, index: int) -> Dict[str, Any]:
         example = super().__getitem__(index)
@@ -111,13 +128,8 @@ class PairDataset(LanguagePairDataset):
         batch = super().collater(samples, pad_to_length=pad_to_length)
         if batch and batch["target"] is not None:
             by_id = {sample["id"]: sample["blocks"] for sample in samples}
-            blocks = collate([by_id[i] for i in batch["id"].tolist()], pad=self.objective.convention.pad)
-            packed = blocks.packed()
-            batch["packed"] = {
-                "slots": packed._asdict(),
-                "source_length": blocks.source.token.size(1),
-                "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
-            }
+            blocks = [by_id[i] for i in batch["id"].tolist()]
+            batch["packed"] = packed_batch(blocks, self.objective, training=self.seed is not None)
         return batch
 
     def ordered_indices(self) -> np.ndarray:

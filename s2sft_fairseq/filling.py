@@ -1,13 +1,15 @@
 """Pretrained tensors into the Transformer: what is missing, superfluous or of another shape, and tables that grow."""
 
 import logging
-from typing import List, Mapping, Tuple
+from typing import List, Mapping, NamedTuple, Sequence, Tuple, Type
 
 import torch
 from torch import Tensor
 
+from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .families.family import POSITIONS, SEGMENTS, TOKENS
+from .objectives import Objective
 from .pretrained import Pretrained
 from .transformer import Transformer, initialize
 
@@ -35,14 +37,35 @@ GROWTH = {
 }
 """Tables that grow when the model has more rows than the checkpoint, and how."""
 
-SHRINKING = (TOKENS, "lm_head.bias")
-"""Tables whose last rows belong to no token, and are cut off, where the vocabulary is shorter."""
+VOCABULARY = (TOKENS, "lm_head.bias")
+"""Tables with a row a token. The last rows belong to none, and are cut off, where the vocabulary is shorter."""
 
 
-def fill(transformer: Transformer, pretrained: Pretrained) -> None:
+class Copy(NamedTuple):
+    """A token that begins with the weights of another, and their rows."""
+
+    token: str
+    row: int
+    model: str
+    model_row: int
+
+
+def likened(tokens: Sequence[str], method: Type[Objective], dictionary: PretrainedDictionary) -> List[Copy]:
+    """Of the tokens that a method has added to the vocabulary, those that begin as a copy, and of what."""
+    roles = {token: method.likened[token] for token in tokens if token in method.likened}
+    return [
+        Copy(token, dictionary.index(token), getattr(dictionary, f"{role}_word"), getattr(dictionary, f"{role}_index"))
+        for token, role in roles.items()
+    ]
+
+
+def fill(transformer: Transformer, pretrained: Pretrained, copies: Sequence[Copy] = ()) -> None:
     """Gives the Transformer, built without memory (on the meta device), its pretrained tensors, one by one.
 
-    Logs a table of what was loaded, grown, cut, initialized afresh and left out.
+    Logs a table of what was loaded, grown, copied, cut, initialized afresh and left out.
+
+    Args:
+        copies: tokens that the checkpoint has no weights for, and what they begin with.
 
     Raises:
         UserError: a tensor whose shape cannot fit, or a layer that the weights lack.
@@ -55,9 +78,13 @@ def fill(transformer: Transformer, pretrained: Pretrained) -> None:
             rows = own[name][0]
             if rows != len(tensor):
                 notes.append((name, resized(name, len(tensor), rows)))
-            transformer.load_state_dict({name: fitted(name, tensor, rows)}, strict=False, assign=True)
+            tensor = copy_rows(fitted(name, tensor, rows), copies if name in VOCABULARY else ())
+            transformer.load_state_dict({name: tensor}, strict=False, assign=True)
     fresh = initialize_rest(transformer)
     superfluous = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
+    notes += [
+        (copy.token, f"begins as a copy of {copy.model}: row {copy.row} of row {copy.model_row}") for copy in copies
+    ]
     notes += [("initialized afresh", ", ".join(fresh))] * bool(fresh)
     notes += [("left out", ", ".join(superfluous))] * bool(superfluous)
     logger.info(f"{pretrained.directory}:\n" + "\n".join(f"    {what:<28} {note}" for what, note in notes))
@@ -76,6 +103,13 @@ def fitted(name: str, tensor: Tensor, rows: int) -> Tensor:
         return GROWTH[name][0](tensor, rows)
     tensor = tensor[:rows]
     return tensor.contiguous() if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def copy_rows(table: Tensor, copies: Sequence[Copy]) -> Tensor:
+    """A table of tokens [V, …] in which some rows repeat others."""
+    for copy in copies:
+        table[copy.row] = table[copy.model_row]
+    return table
 
 
 def initialize_rest(transformer: Transformer) -> List[str]:
@@ -114,5 +148,5 @@ def fits(name: str, shape: Tuple[int, ...], own: Tuple[int, ...]) -> bool:
     if shape == own:
         return True
     grows = name in GROWTH and shape[0] < own[0]
-    shrinks = name in SHRINKING and shape[0] > own[0]
+    shrinks = name in VOCABULARY and shape[0] > own[0]
     return (grows or shrinks) and shape[1:] == own[1:]

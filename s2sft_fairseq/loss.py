@@ -1,6 +1,6 @@
 """Label-smoothed cross entropy straight from hidden states: the scores of a whole batch are never in memory at once."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -19,9 +19,15 @@ class LinearCrossEntropy(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, label: Tensor, smoothing: float
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        bias: Tensor,
+        label: Tensor,
+        smoothing: float,
+        weight: Optional[Tensor],
     ) -> Tuple[Tensor, Tensor]:
-        """Hidden states [N, E], a token table [V, E] with biases [V], labels [N] → two sums, each []."""
+        """Hidden states [N, E], a token table [V, E] with biases [V], labels and weights [N] → two sums, each []."""
         inputs = (hidden, table, bias)
         wanted = any(ctx.needs_input_grad)
         gradients = [torch.zeros_like(tensor) for tensor in inputs] if wanted else []
@@ -29,7 +35,7 @@ class LinearCrossEntropy(Function):
         rows = max(1, CHUNK // len(table))
         for start in range(0, len(hidden), rows):
             chunk = slice(start, start + rows)
-            sums += add_chunk(inputs, label[chunk], smoothing, chunk, gradients)
+            sums += add_chunk(inputs, label[chunk], smoothing, weight, chunk, gradients)
         ctx.save_for_backward(*gradients)
         loss, nll = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(nll)
@@ -38,11 +44,16 @@ class LinearCrossEntropy(Function):
     @staticmethod
     def backward(ctx: Any, of_loss: Tensor, of_nll: Tensor) -> Tuple[Any, ...]:
         """The gradients that :meth:`forward` kept, times that of the loss."""
-        return (*(gradient.mul_(of_loss.to(gradient.dtype)) for gradient in ctx.saved_tensors), None, None)
+        return (*(gradient.mul_(of_loss.to(gradient.dtype)) for gradient in ctx.saved_tensors), None, None, None)
 
 
 def add_chunk(
-    inputs: Tuple[Tensor, Tensor, Tensor], label: Tensor, smoothing: float, chunk: slice, gradients: List[Tensor]
+    inputs: Tuple[Tensor, Tensor, Tensor],
+    label: Tensor,
+    smoothing: float,
+    weight: Optional[Tensor],
+    chunk: slice,
+    gradients: List[Tensor],
 ) -> Tensor:
     """The loss and nll of one chunk of slots, [2]; adds to the gradients, if there are any."""
     hidden, (table, bias) = inputs[0][chunk], inputs[1:]
@@ -53,17 +64,26 @@ def add_chunk(
     nll = log_total - scores.gather(1, label)
     smooth = scores.size(1) * log_total - scores.sum(1, keepdim=True)
     loss = (1 - smoothing - others) * nll + others * smooth
+    counts = None if weight is None else weight[chunk].float().unsqueeze(1)
     if gradients:
         scores = scores.sub_(log_total).exp_().sub_(others)
-        scores = scores.scatter_add_(1, label, torch.full_like(nll, smoothing + others - 1)).to(hidden.dtype)
+        scores = scores.scatter_add_(1, label, torch.full_like(nll, smoothing + others - 1))
+        scores = (scores if counts is None else scores.mul_(counts)).to(hidden.dtype)
         gradients[0][chunk] = scores @ table
         gradients[1].addmm_(scores.t(), hidden)
         gradients[2].add_(scores.sum(0))
-    return torch.stack([loss.sum(), nll.sum()])
+    sums = (loss, nll) if counts is None else (loss * counts, nll * counts)
+    return torch.stack([each.sum() for each in sums])
 
 
 def linear_cross_entropy(
-    hidden: Tensor, table: Tensor, bias: Tensor, label: Tensor, *, smoothing: float
+    hidden: Tensor,
+    table: Tensor,
+    bias: Tensor,
+    label: Tensor,
+    *,
+    smoothing: float,
+    weight: Optional[Tensor] = None,
 ) -> Tuple[Tensor, Tensor]:
     """Cross entropy of the scores ``hidden @ table.T + bias``, summed over slots.
 
@@ -73,9 +93,10 @@ def linear_cross_entropy(
         bias: of the tokens [V].
         label: the tokens to predict, int64 [N].
         smoothing: ε, the share of the probability that goes to the V − 1 other tokens.
+        weight: what each slot counts [N]; None: 1.
 
     Returns:
         the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        return LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing)
+        return LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing, weight)

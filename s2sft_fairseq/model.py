@@ -53,14 +53,15 @@ class S2SFTModel(BaseFairseqModel):
         source_length: Optional[int] = None,
         labelled_from: int = 0,
         label_smoothing: Optional[float] = None,
+        weight: Optional[Tensor] = None,
     ) -> Tuple[Tensor, Any]:
         """Scores targets, in one of three ways.
 
         Training gives ``slots`` (fields [B, L]), ``source_length`` (S), ``labelled_from`` (no slot before it has a
-        label) and ``label_smoothing``, and gets the loss and the nll, each summed over the labelled slots. Without
-        smoothing it gets the logits of the labelled slots [N, V], sentence by sentence. fairseq's scorers give
-        ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T], and get the noise-free logits of the whole target
-        [B, T, V], whatever the fine-tuning method.
+        label), ``label_smoothing`` and perhaps the ``weight`` of each labelled slot [N], and gets the loss and the
+        nll, each summed over the labelled slots. Without smoothing it gets the logits of the labelled slots [N, V],
+        sentence by sentence. fairseq's scorers give ``src_tokens`` [B, S] and ``prev_output_tokens`` [B, T], and get
+        the noise-free logits of the whole target [B, T, V], whatever the fine-tuning method.
         """
         if slots is not None and source_length is not None:
             packed = Slots(**slots)
@@ -69,7 +70,7 @@ class S2SFTModel(BaseFairseqModel):
             hidden = self.hidden(packed, source_length, labelled_from)[labelled]
             if label_smoothing is None:
                 return self.transformer.logits(hidden), {}
-            return self.transformer.loss(hidden, label[labelled], label_smoothing)
+            return self.transformer.loss(hidden, label[labelled], label_smoothing, weight)
         assert src_tokens is not None and prev_output_tokens is not None
         target = self.target_of(prev_output_tokens)
         packed = lay_out(src_tokens, target, self.convention).packed()

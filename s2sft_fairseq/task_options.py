@@ -1,4 +1,4 @@
-"""The options of the task ``s2s_ft``: data and text; those of noise and of search come from their own files."""
+"""The options of the task ``s2s_ft``: data and text; others come from the files of their ideas."""
 
 from dataclasses import dataclass, field
 from typing import Optional
@@ -6,12 +6,14 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 from omegaconf import II
 
-from .objectives import CorruptionOptions
+from .declared_options import with_options_of
+from .objectives import OBJECTIVES, CorruptionOptions
 from .search_options import SearchOptions
 
 YES_NO = ChoiceEnum(["yes", "no"])
 
 
+@with_options_of(OBJECTIVES)
 @dataclass
 class TaskOptions(CorruptionOptions, SearchOptions):
     """All that the task can be told: data, noise and search."""

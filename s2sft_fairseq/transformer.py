@@ -183,10 +183,12 @@ class Transformer(nn.Module):
         x = self.lm_head(hidden)
         return self.output(x) if self.output else linear(x, self.embeddings.token.weight, self.lm_head.bias)
 
-    def loss(self, hidden: Tensor, label: Tensor, smoothing: float) -> Tuple[Tensor, Tensor]:
-        """Hidden states [N, H], labels [N] → the sums of the loss and the nll (see :mod:`.loss`), each []."""
+    def loss(
+        self, hidden: Tensor, label: Tensor, smoothing: float, weight: Optional[Tensor] = None
+    ) -> Tuple[Tensor, Tensor]:
+        """Hidden states [N, H], labels and weights [N] → the sums of the loss and the nll (:mod:`.loss`), each []."""
         table, bias = self.embeddings.token.weight, self.lm_head.bias
-        return linear_cross_entropy(self.lm_head(hidden), table, bias, label, smoothing=smoothing)
+        return linear_cross_entropy(self.lm_head(hidden), table, bias, label, smoothing=smoothing, weight=weight)
 
 
 def initialize(module: nn.Module) -> None:

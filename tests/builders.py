@@ -1,5 +1,6 @@
 """What the unit tests are made of: a small vocabulary, framed random pairs, random models."""
 
+from pathlib import Path
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.model import S2SFTModel
 from s2sft_fairseq.model_options import ModelOptions, transformer_shape
-from s2sft_fairseq.objectives import OBJECTIVES, CorruptionOptions, Objective, Segments
+from s2sft_fairseq.objectives import OBJECTIVES, Objective, Segments
 from s2sft_fairseq.slots import Convention
 from s2sft_fairseq.transformer import Transformer
 
@@ -23,18 +24,23 @@ SPECIAL = ["[unused0]", "[UNK]", "[PAD]", "[SEP]", "[unused1]", "[MASK]", "[CLS]
 """None of them has BERT's row, so that a fixed id would show."""
 
 VOCABULARY = PretrainedDictionary([*SPECIAL, *(f"w{i}" for i in range(40))])
+VOCABULARY.grow(token for method in METHODS for token in OBJECTIVES[method].extra_tokens)
 PAD, UNK, CLS, SEP, MASK = (VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
-
-INFILLING = Convention(pad=PAD, end=SEP, source_segment=0, target_segment=1, source_end=True, start=CLS, query=MASK)
-"""A target that opens with a token of its own and has query slots (003): both parts of a convention."""
 
 
 def objective(method: str, **options: Any) -> Objective:
     """A fine-tuning method over the small vocabulary; the options are those of the noise."""
-    return OBJECTIVES[method](VOCABULARY, SEGMENTS, CorruptionOptions(**options))
+    return OBJECTIVES[method](VOCABULARY, SEGMENTS, OBJECTIVES[method].options_class(**options))
 
 
-CONVENTIONS = {**{method: objective(method).convention for method in METHODS}, "infilling": INFILLING}
+def span_file(folder: Path, *spans: str) -> str:
+    """A vocabulary of spans."""
+    path = folder / "spans.txt"
+    path.write_text("".join(f"{span}\t1.0\n" for span in spans), encoding="utf-8")
+    return str(path)
+
+
+CONVENTIONS = {method: objective(method).convention for method in METHODS}
 
 
 def ids(text: str) -> Tensor:

@@ -22,16 +22,22 @@ LAYOUTS = {
         "target": ("[SEP] w2 w3 w4", "3 4 5 6", "1 1 1 1", TARGET),
     },
     ("masked", "train"): {"source": FRAMED, "target": (MASKED, "4 5 6 7", "1 1 1 1", TARGET)},
+    ("infilling", "train"): {
+        "source": FRAMED,
+        "target": ("[CLS] w2 w3 w4 [SEP]", "4 5 6 7 8", "1 1 1 1 1", "- - - - -"),
+        "query": ("[ATTN] [ATTN] [ATTN] [ATTN]", "5 6 7 8", "1 1 1 1", TARGET),
+    },
     ("pseudo_masked", "train"): {
         "source": FRAMED,
         "target": (TARGET, "4 5 6 7", "1 1 1 1", NOTHING),
         "query": (MASKED, "4 5 6 7", "1 1 1 1", TARGET),
     },
 }
-LAYOUTS["causal", "evaluate"] = LAYOUTS["causal", "train"]
+for name in ("causal", "infilling"):
+    LAYOUTS[name, "evaluate"] = LAYOUTS[name, "train"]
 LAYOUTS["masked", "evaluate"] = LAYOUTS["pseudo_masked", "evaluate"] = LAYOUTS["pseudo_masked", "train"]
 
-SHARE = {"causal": 0.0, "masked": 1.0, "pseudo_masked": 0.0}
+SHARE = {"causal": 0.0, "infilling": 0.0, "masked": 1.0, "pseudo_masked": 0.0}
 """Of masked target tokens: enough to see every slot of the method, and no drawing by chance."""
 
 
@@ -43,7 +49,7 @@ def spelled(slots: Slots) -> Tuple[str, ...]:
 
 @pytest.mark.parametrize(("method", "use"), LAYOUTS)
 def test_layout_of_a_pair(method: str, use: str) -> None:
-    """Sections 2.1 to 2.3 of 000: where tokens, masks and labels stand."""
+    """Sections 2.1 to 2.3 of 000, Figure 3 of 003: where tokens, masks and labels stand."""
     laid_out_by = objective(method, target_mask_prob=SHARE[method], mask_keep_prob=0.0, mask_random_prob=0.0)
     source = ids("[CLS] w0 w1 [SEP]" if laid_out_by.convention.source_end else "[CLS] w0 w1")
     blocks = {
@@ -52,14 +58,6 @@ def test_layout_of_a_pair(method: str, use: str) -> None:
     }[use]()
     expected: Dict[str, Tuple[str, ...]] = {"query": ("", "", "", ""), **LAYOUTS[method, use]}
     assert {name: spelled(slots) for name, slots in blocks._asdict().items()} == expected
-
-
-def test_layout_with_a_start_token_and_queries() -> None:
-    """ERNIE-GEN (003): behind the target's [CLS], a query has the position of the token that it predicts."""
-    source, target = ids("[CLS] w0 [SEP]"), ids("w2 [SEP]")
-    blocks = lay_out(source[None], target[None], CONVENTIONS["infilling"])
-    assert spelled(blocks.target) == ("[CLS] w2 [SEP]", "3 4 5", "1 1 1", "- - -")
-    assert spelled(blocks.query) == ("[MASK] [MASK]", "4 5", "1 1", "w2 [SEP]")
 
 
 @pytest.fixture(params=CONVENTIONS)

@@ -1,11 +1,12 @@
 """Who may attend to whom: the masks of the papers as pictures, and the one rule that draws them."""
 
+from pathlib import Path
 from typing import List, Optional, Sequence
 
 import numpy as np
 import pytest
 import torch
-from builders import CONVENTIONS, INFILLING, METHODS, ids, objective, padded, random_pairs
+from builders import CONVENTIONS, METHODS, ids, objective, padded, random_pairs, span_file
 from torch import Tensor
 
 from s2sft_fairseq.slots import FILLING, PADDING, Blocks, Slots, lay_out
@@ -63,6 +64,20 @@ PSEUDO = """
 """
 
 
+WORD_FLOW = """
+    11 .... ...
+    11 .... ...
+    11 1... ...
+    11 11.. ...
+    11 111. ...
+    11 1111 ...
+    11 1... 1..
+    11 11.. .1.
+    11 111. ..1
+"""
+"""As ERNIE-GEN's code lays it out: the target's context opens with [CLS], which no query predicts."""
+
+
 @pytest.mark.parametrize(
     "method, training, picture",
     [
@@ -72,48 +87,38 @@ PSEUDO = """
         ("masked", False, PSEUDO),
         ("pseudo_masked", True, PSEUDO),
         ("pseudo_masked", False, PSEUDO),
+        ("infilling", True, WORD_FLOW),
+        ("infilling", False, WORD_FLOW),
     ],
 )
 def test_fine_tuning_methods(method: str, training: bool, picture: str) -> None:
-    """Figure 2 of s2s-ft (000); what is evaluated predicts the whole target by every method."""
+    """Figure 2 of s2s-ft (000), Figure 3d of ERNIE-GEN (003); evaluation predicts the whole target by every method."""
     assert drawn_slots(example(method, training=training).packed()) == rows(picture)
 
 
-def test_word_flow() -> None:
-    """ERNIE-GEN (003), equation 3: an [ATTN] slot sees the source, the words before its own, and itself."""
-    assert drawn_slots(slots_of([0, 0, 1, 2, 3, 1, 2, 3], [0, 0, 0, 0, 0, 1, 2, 3])) == rows(PSEUDO)
-
-
-def test_word_flow_after_a_start_token() -> None:
-    """As ERNIE-GEN's code lays it out: the target's context opens with [CLS], which no query predicts."""
-    blocks = lay_out(ids("[CLS] [SEP]")[None], ids("w2 [SEP]")[None], INFILLING)
-    assert drawn_slots(blocks.packed()) == rows(
+def test_multi_flow_attention(tmp_path: Path) -> None:
+    """Figure 3d of ERNIE-GEN (003), spans {t1, t2} and {t3}: contextual, word and span flow in one pass."""
+    made_by = objective("infilling", word_flow_weight=0.5, span_vocab=span_file(tmp_path, "w2 w3"))
+    packed = made_by.train(ids("[CLS] [SEP]"), ids("w2 w3 [SEP]"), np.random.default_rng(0)).packed()
+    without_start = [0, 1, *range(3, 12)]
+    figure = Slots(*(field[:, without_start] for field in packed))
+    assert drawn_slots(figure) == rows(
         """
-        11 ... ..
-        11 ... ..
-        11 1.. ..
-        11 11. ..
-        11 111 ..
-        11 1.. 1.
-        11 11. .1
-        """
-    )
-
-
-def test_span_flow() -> None:
-    """ERNIE-GEN (003), equation 4, spans {t1, t2} and {t3}: a span is predicted from what precedes it."""
-    assert drawn_slots(slots_of([0, 0, 1, 2, 3, 1, 1, 3], [0, 0, 0, 0, 0, 1, 2, 3])) == rows(
-        """
-        11 ... ...
-        11 ... ...
-        11 1.. ...
-        11 11. ...
-        11 111 ...
-        11 ... 1..
-        11 ... .1.
-        11 11. ..1
+        11 ... ... ...
+        11 ... ... ...
+        11 1.. ... ...
+        11 11. ... ...
+        11 111 ... ...
+        11 ... 1.. ...
+        11 1.. .1. ...
+        11 11. ..1 ...
+        11 ... ... 1..
+        11 ... ... .1.
+        11 11. ... ..1
         """
     )
+    start_is_seen = visible(packed, packed)[0, :, 2]
+    assert start_is_seen.tolist() == [False] * 2 + [True] * 10
 
 
 def test_partially_autoregressive_blocks() -> None:

@@ -17,9 +17,9 @@ class CorruptionOptions(FairseqDataclass):
     target_mask_prob: Optional[float] = field(
         default=None,
         metadata={
-            "help": "masked: share of the target tokens that are masked and predicted; pseudo_masked and causal: "
+            "help": "masked: share of the target tokens that are masked and predicted; other methods: "
             "probability that a known target token is corrupted, which works like word dropout "
-            "(default: 0.5 masked and pseudo_masked, 0 causal)"
+            "(default: 0.5 masked and pseudo_masked, 0 causal and infilling)"
         },
     )
     source_mask_prob: float = field(

@@ -1,13 +1,13 @@
 """What a fine-tuning method has to say, and the register of all methods."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, ClassVar, Dict, NamedTuple, Tuple, Type, TypeVar
+from typing import Callable, ClassVar, Dict, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
-from ..slots import Blocks, Convention, lay_out
+from ..slots import Blocks, Convention, Slots, lay_out
 from .corruption import Corruption, CorruptionOptions
 
 
@@ -25,15 +25,20 @@ class Objective(ABC):
     Args:
         dictionary: the special tokens.
         segments: token types.
-        options: noise.
+        options: noise, and what else the method declares.
 
     Attributes:
         target_mask_prob: what ``--target-mask-prob`` is by default.
         extra_tokens: tokens that the method needs; the vocabulary grows by those that it lacks.
+        likened: of these, those that begin with the weights of a token with a role (a field of SpecialTokens); the
+            others begin with the mean of all tokens.
+        options_class: what the task can be told for this method.
     """
 
     target_mask_prob: ClassVar[float] = 0.0
     extra_tokens: ClassVar[Tuple[str, ...]] = ()
+    likened: ClassVar[Mapping[str, str]] = {}
+    options_class: ClassVar[Type[CorruptionOptions]] = CorruptionOptions
 
     def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions) -> None:
         self.convention = self.convention_of(dictionary, segments)
@@ -68,6 +73,13 @@ class Objective(ABC):
     def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
         """The noise-free slots of one example: every target token is predicted, by every method."""
         return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.convention)
+
+    def prepare(self) -> None:
+        """Reads the files that training takes; called before the first example is made."""
+
+    def weights(self, packed: Slots) -> Optional[Tensor]:
+        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+        return None
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """How many slots training examples of these lengths take."""
