@@ -11,19 +11,17 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import vocabulary
+from . import checkpoints, vocabulary
+from .checkpoints import PREFIX
 from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .families import FAMILIES, Family
 from .families.family import SEGMENTS, TOKENS, measure
 from .files import whole_files
 from .vocabulary_files import copy_vocabulary, with_added
-
-PREFIX = "transformer."
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
@@ -39,20 +37,6 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
         "--vocab", type=Path, help="directory of the vocabulary's files, where they are found nowhere else"
     )
     return parser.parse_args(argv)
-
-
-def read_checkpoint(path: Path) -> Dict[str, Any]:
-    """A fairseq checkpoint of this plugin's model.
-
-    Raises:
-        UserError: no such file, or another model.
-    """
-    if not path.is_file():
-        raise UserError(f"--checkpoint: no file {path}; expected a checkpoint of fairseq-train")
-    state = load_checkpoint_to_cpu(str(path))
-    if PREFIX + TOKENS not in state["model"]:
-        raise UserError(f"--checkpoint: {path} is no checkpoint of --arch s2s_ft; expected one")
-    return state
 
 
 def find_vocabulary(args: argparse.Namespace, options: Mapping[str, Any]) -> Path:
@@ -116,7 +100,7 @@ def published_config(
 def main(argv: Optional[List[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    state = read_checkpoint(args.checkpoint)
+    state = checkpoints.read(args.checkpoint)
     options = state["cfg"]["model"]
     source = find_vocabulary(args, options)
     dictionary = dictionary_of(source, options)

@@ -1,0 +1,46 @@
+"""Where a trained model lies, and what is in it."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+
+from .errors import UserError
+from .families.family import TOKENS
+
+PREFIX = "transformer."
+"""What the names of a model's tensors begin with."""
+
+PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
+"""The checkpoint of a directory is the first of these that is there, or the only *.pt file."""
+
+
+def find(path: Path) -> Path:
+    """A checkpoint: the file itself, or the one of a directory.
+
+    Raises:
+        UserError: nothing there, or several that could be meant.
+    """
+    if not path.is_dir():
+        return path
+    names = sorted(file.name for file in path.glob("*.pt"))
+    choice = next((name for name in PREFERRED if name in names), names[0] if len(names) == 1 else None)
+    if choice is None:
+        found = f"has {', '.join(names)}" if names else "has no *.pt file"
+        raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file")
+    return path / choice
+
+
+def read(path: Path) -> Dict[str, Any]:
+    """A fairseq checkpoint of this plugin's model, without what only its training needs.
+
+    Raises:
+        UserError: no such file, or another model.
+    """
+    if not path.is_file():
+        raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
+    state = load_checkpoint_to_cpu(str(path))
+    state.pop("last_optimizer_state", None)
+    if PREFIX + TOKENS not in state["model"]:
+        raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")
+    return state
