@@ -52,7 +52,7 @@ class SlotCriterion(FairseqCriterion):
             logits, _ = model(**sample["packed"])  # [N, V]
             lprobs = utils.log_softmax(logits, dim=-1)
             each = label_smoothed_nll_loss(lprobs, label.unsqueeze(1), self.epsilon, reduce=False)
-            loss, nll_loss = each if weight is None else (part * weight.unsqueeze(1) for part in each)
+            loss, nll_loss = each if weight is None else (part * weight for part in each)
         size = len(label) if weight is None else float(weight.float().sum())
         logging_output = {
             "loss": loss.data,

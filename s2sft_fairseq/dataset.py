@@ -77,9 +77,9 @@ def packed_batch(examples: Sequence[Blocks], objective: Objective, *, training: 
 class PairDataset(LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
-    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``: the arguments of the
-    model's forward pass over ``slots`` (a dict of [B, L]), as :func:`packed_batch` makes them. The noise of an example is a function of (seed, epoch, index), so neither workers nor a resumed
-    run change it.
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``, the arguments of the
+    model's forward pass (:func:`packed_batch`). The noise of an example is a function of (seed, epoch, index), so
+    neither workers nor a resumed run change it.
 
     Args:
         source, target: framed text; the target may be missing when generating.

@@ -78,13 +78,11 @@ def fill(transformer: Transformer, pretrained: Pretrained, copies: Sequence[Copy
             rows = own[name][0]
             if rows != len(tensor):
                 notes.append((name, resized(name, len(tensor), rows)))
-            tensor = copy_rows(fitted(name, tensor, rows), copies if name in VOCABULARY else ())
-            transformer.load_state_dict({name: tensor}, strict=False, assign=True)
+            whole = copy_rows(fitted(name, tensor, rows), copies if name in VOCABULARY else ())
+            transformer.load_state_dict({name: whole}, strict=False, assign=True)
+    notes += [(copy.token, f"row {copy.row}, a copy of row {copy.model_row}, {copy.model}") for copy in copies]
     fresh = initialize_rest(transformer)
     superfluous = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
-    notes += [
-        (copy.token, f"begins as a copy of {copy.model}: row {copy.row} of row {copy.model_row}") for copy in copies
-    ]
     notes += [("initialized afresh", ", ".join(fresh))] * bool(fresh)
     notes += [("left out", ", ".join(superfluous))] * bool(superfluous)
     logger.info(f"{pretrained.directory}:\n" + "\n".join(f"    {what:<28} {note}" for what, note in notes))

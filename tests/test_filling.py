@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Sequence
 
 import pytest
 import torch
@@ -15,20 +15,21 @@ from tiny_checkpoints import bert, roberta
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
-from s2sft_fairseq.filling import fill
+from s2sft_fairseq.filling import Copy, fill, likened
 from s2sft_fairseq.model_options import ModelOptions, adopt_shape, resolve_options, transformer_shape
+from s2sft_fairseq.objectives import OBJECTIVES
 from s2sft_fairseq.pretrained import Pretrained, check_vocabulary, read
 from s2sft_fairseq.transformer import Transformer
 
 
-def filled(made: Checkpoint, *, rows: int, **options: Any) -> Transformer:
+def filled(made: Checkpoint, *, rows: int, copies: Sequence[Copy] = (), **options: Any) -> Transformer:
     """The Transformer of a checkpoint, with so many token rows."""
     opened, cfg = read(made.directory), ModelOptions(max_source_positions=24, max_target_positions=24, **options)
     adopt_shape(cfg, opened.options())
     resolve_options(cfg)
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, rows))
-    fill(transformer, opened)
+    fill(transformer, opened, copies)
     return transformer
 
 
@@ -48,6 +49,23 @@ def test_tables_grow_by_the_mean(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         torch.testing.assert_close(table[len(expected) :], mean)
     assert re.search(rf"embeddings.token.weight +grown from {rows} to {rows + 3} rows by the mean", caplog.text)
     assert re.search(r"embeddings.segment.weight +grown from 2 to 4 rows by the mean", caplog.text)
+
+
+@pytest.mark.parametrize("grown", [True, False], ids=["grown", "a row of no token"])
+def test_attn_begins_as_a_copy_of_the_mask(tmp_path: Path, caplog: pytest.LogCaptureFixture, grown: bool) -> None:
+    """003 names the artificial symbol [ATTN], which BERT lacks; also where the checkpoint has a row to spare."""
+    made = bert(tmp_path)
+    dictionary = PretrainedDictionary(made.vocabulary if grown else made.vocabulary[:-1])
+    dictionary.grow(["[ATTN]"])
+    copies = likened(["[ATTN]"], OBJECTIVES["infilling"], dictionary)
+    with caplog.at_level(logging.INFO):
+        ours = filled(made, rows=len(dictionary), copies=copies)
+    for table in (ours.embeddings.token.weight, ours.lm_head.bias):
+        assert table[dictionary.index("[ATTN]")].equal(table[dictionary.mask()])
+    theirs = made.oracle.model.bert.embeddings.word_embeddings.weight
+    assert ours.embeddings.token.weight[:-1].equal(theirs[: len(dictionary) - 1])
+    row = len(dictionary) - 1
+    assert re.search(rf"\[ATTN\] +row {row}, a copy of row {dictionary.mask()}, \[MASK\]", caplog.text)
 
 
 def test_rows_of_no_token_are_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +154,7 @@ PEAK = """
 import json, sys
 import torch
 from pathlib import Path
-from s2sft_fairseq.filling import fill
+from s2sft_fairseq.filling import Copy, fill, likened
 from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
 from s2sft_fairseq.transformer import Transformer

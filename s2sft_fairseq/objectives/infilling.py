@@ -7,7 +7,7 @@ share the target as context, which is noised: the model learns to write on after
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import List, Optional
+from typing import ClassVar, List, Mapping, Optional
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Infilling(Objective):
 
     options_class = InfillingOptions
     extra_tokens = (QUERY,)
-    likened = {QUERY: "mask"}
+    likened: ClassVar[Mapping[str, str]] = {QUERY: "mask"}
 
     def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: InfillingOptions) -> None:
         super().__init__(dictionary, segments, options)
@@ -97,8 +97,8 @@ class Infilling(Objective):
         given, known, words = self.evaluate(source, target)
         token = known.token.clone()
         token[0, 1:] = self.noised(target, rng)
-        makers = (lambda: words, lambda: self.by_spans(words))
-        queries = [make() for make, weight in zip(makers, self.flows) if weight]
+        of_words, of_spans = self.flows
+        queries = ([words] if of_words else []) + ([self.by_spans(words)] if of_spans else [])
         return Blocks(given, known._replace(token=token), concatenate(queries))
 
     def noised(self, target: Tensor, rng: np.random.Generator) -> Tensor:

@@ -74,7 +74,7 @@ class Objective(ABC):
         """The noise-free slots of one example: every target token is predicted, by every method."""
         return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.convention)
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  (most have nothing to read)
         """Reads the files that training takes; called before the first example is made."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
