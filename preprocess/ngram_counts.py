@@ -1,0 +1,166 @@
+"""Exact counts of n-grams in text of any size, in memory that does not grow with it.
+
+An n-gram of vocabulary rows is one number, its rows being the digits in base V (int64: V³ < 2⁶³). Each block of text
+gives a run, its n-grams in order with their counts, which goes to the disk; the runs are merged in order, a window of
+each in memory at a time.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import compress
+from multiprocessing import Pool
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+BLOCK = 8 << 20  # bytes of text that a worker counts at a time
+ROOM = 1 << 20  # records in memory while runs are merged
+RECORD = 16  # bytes
+BREAK = -1  # the row of what no n-gram reaches over
+
+
+class Block(NamedTuple):
+    """The lines of a file that begin in a range of its bytes."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+class Runs:
+    """Runs of one order in a file: records (n-gram, count), int64 [total, 2].
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lengths, self.total = path, [], 0
+        path.touch()
+
+    def append(self, run: Path, length: int, total: int) -> None:
+        """Takes over the file of a run with so many records, whose counts add up to `total`."""
+        with open(self.path, "ab") as whole, open(run, "rb") as part:
+            shutil.copyfileobj(part, whole)
+        run.unlink()
+        if length:
+            self.lengths.append(length)
+            self.total += total
+
+    def merged(self, room: int = ROOM) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields n-grams and their counts over all runs, each int64 [n], in ascending order, about `room` at a time.
+
+        What is yielded reaches to the last n-gram that every window has seen.
+        """
+        stops = np.cumsum(self.lengths)
+        left = [(int(stop) - length, int(stop)) for stop, length in zip(stops, self.lengths)]
+        with open(self.path, "rb") as file:
+            while left:
+                width = max(1, room // len(left))
+                windows = [read_records(file, start, min(start + width, stop)) for start, stop in left]
+                unfinished = [len(window) < stop - start for window, (start, stop) in zip(windows, left)]
+                limit = min((window[-1, 0] for window in compress(windows, unfinished)), default=2**63 - 1)
+                taken = [int(np.searchsorted(window[:, 0], limit, side="right")) for window in windows]
+                yield added_up(np.concatenate([window[:count] for window, count in zip(windows, taken)]))
+                moved = ((start + count, stop) for (start, stop), count in zip(left, taken))
+                left = [(start, stop) for start, stop in moved if start < stop]
+
+
+def read_records(file: BinaryIO, start: int, stop: int) -> np.ndarray:
+    """The records `start:stop` of a file, int64 [n, 2]."""
+    file.seek(start * RECORD)
+    return np.fromfile(file, dtype=np.int64, count=2 * (stop - start)).reshape(-1, 2)
+
+
+def added_up(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different n-grams of records [n, 2] in ascending order, and the sums of their counts."""
+    records = records[np.argsort(records[:, 0], kind="stable")]
+    first = np.flatnonzero(np.diff(records[:, 0], prepend=-1))
+    return records[first, 0], np.add.reduceat(records[:, 1], first)
+
+
+def parted(paths: Iterable[Path], size: int = BLOCK) -> Iterator[Block]:
+    """Yields the blocks of all files."""
+    for path in paths:
+        end = os.path.getsize(path)
+        yield from (Block(path, start, min(start + size, end)) for start in range(0, end, size))
+
+
+def lines_of(block: Block) -> Iterator[bytes]:
+    """Yields the lines that begin in a block; the last one may end behind it."""
+    with open(block.path, "rb") as file:
+        if block.start:
+            file.seek(block.start - 1)
+            file.readline()
+        while file.tell() < block.stop:
+            yield file.readline()
+
+
+def encoded(block: Block, rows: Mapping[bytes, int]) -> np.ndarray:
+    """The rows of a block's tokens, int64 [T], with breaks between lines and for tokens that have none."""
+    found: list[int] = []
+    for line in lines_of(block):
+        found.extend([rows.get(token, BREAK) for token in line.split()])
+        found.append(BREAK)
+    return np.array(found, dtype=np.int64)
+
+
+def ngrams(rows: np.ndarray, order: int, base: int) -> np.ndarray:
+    """The numbers of all n-grams of rows [T] that reach over no break."""
+    count = max(0, len(rows) - order + 1)
+    number, whole = np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
+    for offset in range(order):
+        digit = rows[offset : offset + count]
+        number = number * base + digit
+        whole &= digit != BREAK
+    return number[whole]
+
+
+def spelled(number: int, order: int, tokens: Sequence[str]) -> list[str]:
+    """The tokens of an n-gram."""
+    rows = [number // len(tokens) ** place % len(tokens) for place in reversed(range(order))]
+    return [tokens[row] for row in rows]
+
+
+def count_block(
+    numbered: tuple[int, Block], *, folder: Path, rows: Mapping[bytes, int], base: int, orders: Sequence[int]
+) -> tuple[Block, list[tuple[Path, int, int]]]:
+    """Writes a run of a block for each order; returns their files, numbers of records and sums of counts."""
+    number, block = numbered
+    found, written = encoded(block, rows), []
+    for order in orders:
+        run, counts = np.unique(ngrams(found, order, base), return_counts=True)
+        path = folder / f"{order}.{number}"
+        np.stack([run, counts], axis=1).astype(np.int64).tofile(path)
+        written.append((path, len(run), int(counts.sum())))
+    return block, written
+
+
+def count(
+    paths: Sequence[Path], rows: Mapping[str, int], base: int, folder: Path, *, orders: Sequence[int], workers: int
+) -> list[Runs]:
+    """Counts the n-grams of every order in all files, with a progress bar.
+
+    Args:
+        paths: UTF-8 text, tokens separated by whitespace; n-grams do not reach from line to line.
+        rows: the tokens that are counted, and their rows, below `base`; n-grams do not reach over others.
+        base: how many rows there are.
+        folder: where the runs go, at most 16 bytes an n-gram of the text.
+        orders: lengths of n-grams.
+        workers: processes that count; each holds a block of text.
+    """
+    assert base ** max(orders) < 2**63, "the numbers of n-grams would not fit"
+    as_bytes = {token.encode(): row for token, row in rows.items()}
+    work = partial(count_block, folder=folder, rows=as_bytes, base=base, orders=orders)
+    runs = [Runs(folder / f"{order}-grams") for order in orders]
+    size = sum(map(os.path.getsize, paths))
+    with tqdm(desc="counting", total=size, unit="B", unit_scale=True) as bar, Pool(workers) as pool:
+        for block, written in pool.imap_unordered(work, enumerate(parted(paths))):
+            for of_order, run in zip(runs, written):
+                of_order.append(*run)
+            bar.update(block.stop - block.start)
+    return runs

@@ -1,0 +1,112 @@
+"""Finds the bigrams and trigrams of a text that belong together, for the span flow of ERNIE-GEN (paper 003, 3.3).
+
+    python preprocess/span_vocabulary.py --vocab PRETRAINED_DIR --to spans.txt pieces/train.tgt
+    fairseq-train ... --finetune-method infilling --word-flow-weight 0.5 --span-vocab spans.txt
+
+The text is that which fairseq-preprocess reads: pieces, a sentence or a document a line. An n-gram w is rated by
+t = (p(w) - Π p(w_i)) / sqrt(p(w) (1 - p(w)) / N), p being its share of the N n-grams of its length: how far it is from
+what its tokens would make by chance. A line of the output is an n-gram, a tab and its t, the best bigrams first, then
+the best trigrams. Special tokens and [unusedN] belong to no n-gram.
+
+All n-grams are counted exactly, however large the text: counts go to the disk, next to --to, at most 48 bytes a token
+of the text, and no process takes more than about 400 MB of memory.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from ngram_counts import Runs, count, spelled
+from text_files import write_files
+from tqdm import tqdm
+
+from s2sft_fairseq import vocabulary
+from s2sft_fairseq.special_tokens import is_ordinary
+
+
+def t_statistics(counts: np.ndarray, total: int, by_chance: np.ndarray) -> np.ndarray:
+    """How far n-grams with these counts [n], of `total` ones, lie above their probability by chance [n].
+
+    An n-gram beside which there is no other has no deviation: its t is infinite, or 0 if chance would make it, too.
+    """
+    share = counts / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num((share - by_chance) / np.sqrt(share * (1 - share) / total), nan=0.0, posinf=np.inf)
+
+
+def chance(keys: np.ndarray, order: int, unigrams: np.ndarray) -> np.ndarray:
+    """The product of the probabilities [V] of the tokens of each n-gram [n]."""
+    product = np.ones(len(keys))
+    for _ in range(order):
+        keys, row = np.divmod(keys, len(unigrams))
+        product *= unigrams[row]
+    return product
+
+
+def best(runs: Runs, order: int, unigrams: np.ndarray, *, size: int, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """The n-grams with the highest t, at most `size` with at least `least`, and their t; equal ones in their order."""
+    keys, rated = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for found, counts in tqdm(runs.merged(), desc=f"{order}-grams", unit=" parts"):
+        t = t_statistics(counts, runs.total, chance(found, order, unigrams))
+        keys, rated = np.concatenate([keys, found[t >= least]]), np.concatenate([rated, t[t >= least]])
+        ranks = np.lexsort((keys, -rated))[:size]
+        keys, rated = keys[ranks], rated[ranks]
+    return keys, rated
+
+
+def shares(runs: Runs, size: int) -> np.ndarray:
+    """The probability of every token, [V]."""
+    counts = np.zeros(size)
+    for rows, found in runs.merged():
+        counts[rows] = found
+    return counts / runs.total
+
+
+def spans(args: argparse.Namespace, folder: Path) -> Iterator[str]:
+    """Yields the lines of the vocabulary of spans; the folder takes what does not fit into memory."""
+    tokens = vocabulary.read(args.vocab)
+    rows = {token: row for row, token in enumerate(tokens) if is_ordinary(token)}
+    ones, twos, threes = count(args.text, rows, len(tokens), folder, orders=(1, 2, 3), workers=args.workers)
+    if not ones.total:
+        sys.exit(f"{args.text[0]}: no token of {args.vocab} in the files given; expected pieces of that vocabulary")
+    unigrams = shares(ones, len(tokens))
+    for order, runs, size in ((2, twos, args.bigrams), (3, threes, args.trigrams)):
+        for key, t in zip(*best(runs, order, unigrams, size=size, least=args.min_t)):
+            yield f"{' '.join(spelled(int(key), order, tokens))}\t{t:.4f}"
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", type=Path, nargs="+", help="UTF-8 files of pieces, separated by spaces")
+    parser.add_argument("--vocab", type=Path, required=True, help="directory or vocabulary of the pretrained model")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--bigrams", type=int, default=200_000, help="how many (default: %(default)s)")
+    parser.add_argument("--trigrams", type=int, default=50_000, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--min-t", type=float, default=0.0, help="the least t of an n-gram, though there be room (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes that count (default: %(default)s)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command."""
+    args = parse_arguments()
+    if args.workers < 1:
+        sys.exit(f"--workers {args.workers}; expected 1 or more")
+    missing = next((path for path in args.text if not path.is_file()), None)
+    if missing:
+        sys.exit(f"{missing}: no such file; expected UTF-8 text")
+    args.to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.to.parent, prefix=f".{args.to.name}.") as folder:
+        lines = list(spans(args, Path(folder)))
+    write_files({args.to: lines})
+    print(f"{args.to}: {len(lines):,} spans")
+
+
+if __name__ == "__main__":
+    main()
