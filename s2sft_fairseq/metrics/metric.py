@@ -44,8 +44,8 @@ class Means(Examples):
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
         """The means."""
-        table = self.table if rows is None else self.table[rows]
-        return dict(zip(self.scores, table.mean(axis=0).tolist()))
+        counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
+        return dict(zip(self.scores, (counts @ self.table / counts.sum()).tolist()))
 
     def each(self) -> Dict[str, np.ndarray]:
         """The scores as they were given."""
@@ -63,8 +63,8 @@ class Metric(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
 
-    @classmethod
-    def add_options(cls, group: _ArgumentGroup) -> None:  # noqa: B027  (most metrics have none)
+    @classmethod  # noqa: B027  (most metrics have none)
+    def add_options(cls, group: _ArgumentGroup) -> None:
         """Adds the metric's own options to the command line; each becomes the constructor's argument of that name."""
 
     @abstractmethod
