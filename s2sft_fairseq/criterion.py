@@ -34,6 +34,9 @@ class SlotCriterion(FairseqCriterion):
     the loss and in the sample size. ``nll_loss`` and ``ppl`` are logged without smoothing.
     """
 
+    logged = ("loss", "nll_loss", "ppl")
+    """What validation logs, for ``--best-checkpoint-metric``."""
+
     def __init__(self, task: FairseqTask, label_smoothing: float) -> None:
         super().__init__(task)
         check_probability("--label-smoothing", label_smoothing)

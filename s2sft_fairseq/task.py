@@ -3,11 +3,12 @@
 import logging
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Type
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 import torch
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import FairseqDataset, ListDataset, data_utils
+from fairseq.optim import FairseqOptimizer
 from fairseq.tasks import FairseqTask, register_task
 from torch import Tensor
 
@@ -23,8 +24,10 @@ from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
+from .progress import Progress
 from .search_options import check_models, check_search, generator_arguments
 from .task_options import TaskOptions
+from .validation import Evaluation, check_validation, metric_names
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +46,13 @@ class S2SFTTask(FairseqTask):
     cfg: TaskOptions
     objective: Objective
     model_cfg: ModelOptions
+    model: S2SFTModel
 
     def __init__(self, cfg: TaskOptions, dictionary: PretrainedDictionary) -> None:
         super().__init__(cfg)
         self.dictionary = dictionary
+        self.progress = Progress(cfg)
+        self.evaluation: Optional[Evaluation] = None
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
@@ -107,6 +113,7 @@ class S2SFTTask(FairseqTask):
             cfg.added_tokens = " ".join([*cfg.added_tokens.split(), *extra])
         if not from_checkpoint:
             self.carry_text_side(cfg, opened)
+        self.model = model
         return model
 
     def carry_text_side(self, cfg: ModelOptions, opened: Optional[Pretrained]) -> None:
@@ -139,6 +146,7 @@ class S2SFTTask(FairseqTask):
         """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""
         if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
             raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
+        check_validation(self.cfg, SlotCriterion.logged)
         restore = self.cfg.restore_file
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected one, or no such flag")
@@ -154,11 +162,15 @@ class S2SFTTask(FairseqTask):
         cfg.vocabulary = found
 
     def build_criterion(self, cfg: Any) -> SlotCriterion:
-        """Builds the loss, which must be one over labelled slots: others would train without the method's noise."""
+        """Builds the loss, which must be one over labelled slots: others would train without the method's noise.
+
+        Only training and validation have a loss, so what they need else is made here too.
+        """
         criterion = super().build_criterion(cfg)
         if not isinstance(criterion, SlotCriterion):
             name = getattr(cfg, "_name", type(criterion).__name__)
             raise UserError(f"--criterion {name} knows no labelled slots; expected --criterion s2s_ft_label_smoothed")
+        self.evaluation = Evaluation(self, self.model, self.cfg) if metric_names(self.cfg) else None
         return criterion
 
     def get_batch_iterator(self, *args: Any, **options: Any) -> Any:
@@ -166,7 +178,30 @@ class S2SFTTask(FairseqTask):
 
         The data workers read ahead all the same.
         """
-        return super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
+        batches = super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
+        if batches.dataset.seed is not None:
+            self.progress.begin(batches)
+        elif self.evaluation is not None:
+            self.evaluation.begin(batches)
+        return batches
+
+    def train_step(self, sample: Dict[str, Any], *args: Any, **options: Any) -> Tuple[Tensor, Any, Dict[str, Any]]:
+        """As fairseq's, and counts the packed slots."""
+        loss, sample_size, logging_output = super().train_step(sample, *args, **options)
+        return loss, sample_size, {**logging_output, "nslots": sample["nslots"]}
+
+    def optimizer_step(self, optimizer: FairseqOptimizer, model: S2SFTModel, update_num: int) -> None:
+        """As fairseq's, and counts the updates."""
+        super().optimizer_step(optimizer, model, update_num)
+        self.progress.after_update(update_num)
+
+    def reduce_metrics(self, logging_outputs: List[Dict[str, Any]], criterion: SlotCriterion) -> None:
+        """Logs what the loss tells, the progress of training, and the figures of text in validation."""
+        if criterion.training:
+            self.progress.log(logging_outputs)
+        elif self.evaluation is not None:
+            self.evaluation.log()
+        super().reduce_metrics(logging_outputs, criterion)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Loads a split; only training data get noise.

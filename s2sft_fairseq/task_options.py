@@ -8,14 +8,16 @@ from omegaconf import II
 
 from .declared_options import with_options_of
 from .objectives import OBJECTIVES, CorruptionOptions
+from .progress import ProgressOptions
 from .search_options import SearchOptions
+from .validation import ValidationOptions
 
 YES_NO = ChoiceEnum(["yes", "no"])
 
 
 @with_options_of(OBJECTIVES)
 @dataclass
-class TaskOptions(CorruptionOptions, SearchOptions):
+class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressOptions):
     """All that the task can be told: data, noise and search."""
 
     data: Optional[str] = field(default=None, metadata={"help": "directory that fairseq-preprocess wrote"})
