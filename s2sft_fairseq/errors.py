@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Iterator, Optional, Type
 
 PREFIX = "s2sft_fairseq: error:"
+NO_ALIGNMENT = "{flag}: this model has no cross-attention to align by; leave it out"
 
 
 class UserError(ValueError):
@@ -29,12 +30,30 @@ def one_line(error: BaseException) -> Optional[str]:
             f"the input is not valid {decoding.encoding.upper()} (byte 0x{byte:02x}: {decoding.reason}); "
             "convert it first, for instance with `iconv -f LATIN1 -t UTF-8 FILE`"
         )
+    return refused_by_fairseq(error) or missing_file(error) or damaged_checkpoint(error)
+
+
+def refused_by_fairseq(error: BaseException) -> Optional[str]:
+    """What fairseq asserts of its flags, in its own words but for one that does not hold here."""
+    message = str(error)
+    if not isinstance(error, AssertionError) or not message.startswith("--"):
+        return None
+    return NO_ALIGNMENT.format(flag="--replace-unk") if message.startswith("--replace-unk") else message
+
+
+def missing_file(error: BaseException) -> Optional[str]:
+    """Files that are not there, and one that is."""
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"no such file or directory: {error.filename}"
     if isinstance(error, FileExistsError):
         return f"{error} is there already; remove its folder, or name another --destdir"
     if isinstance(error, OSError) and str(error).startswith("Model file not found"):
         return f"{error}; expected --path CHECKPOINT, as fairseq-train or import_pretrained wrote it"
+    return None
+
+
+def damaged_checkpoint(error: BaseException) -> Optional[str]:
+    """A checkpoint that fairseq could not read."""
     checkpoint = checkpoint_being_read(error)
     reason = type(error).__name__
     return checkpoint and f"{checkpoint} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"

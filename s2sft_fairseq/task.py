@@ -24,8 +24,13 @@ from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
+<<<<<<< ours
 from .progress import Progress
 from .search_options import check_models, check_search, generator_arguments
+=======
+from .search_checks import check_search
+from .search_options import check_models, generator_arguments
+>>>>>>> theirs
 from .task_options import TaskOptions
 from .validation import Evaluation, check_validation, metric_names
 
@@ -279,11 +284,11 @@ class S2SFTTask(FairseqTask):
     ) -> Any:
         """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
         check_models(models)
-        check_search(args, self.datasets.values())
+        check_search(args, self.datasets.values(), len(self.dictionary))
         extra = dict(extra_gen_cls_kwargs or {})
         if seq_gen_cls is None and not getattr(args, "score_reference", False):
             seq_gen_cls = S2SFTGenerator
-            extra.update(generator_arguments(self.cfg))
+            extra.update(generator_arguments(self.cfg, args, self.dictionary))
         return super().build_generator(models, args, seq_gen_cls, extra, prefix_allowed_tokens_fn)
 
     def filter_indices_by_size(

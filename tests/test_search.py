@@ -9,8 +9,9 @@ from builders import METHODS, PAD, SEP, VOCABULARY, ids, padded, random_model, r
 from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor
 
-from s2sft_fairseq.generator import NGramBlocker, S2SFTGenerator
+from s2sft_fairseq.generator import S2SFTGenerator
 from s2sft_fairseq.model import S2SFTModel
+from s2sft_fairseq.ngram_blocking import NGramBlocker
 
 WORDS = ("w0", "w1", "w2")
 """The tokens that may be generated, beside the end: few enough to list all hypotheses."""
