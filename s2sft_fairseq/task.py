@@ -24,13 +24,9 @@ from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
-<<<<<<< ours
 from .progress import Progress
-from .search_options import check_models, check_search, generator_arguments
-=======
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
->>>>>>> theirs
 from .task_options import TaskOptions
 from .validation import Evaluation, check_validation, metric_names
 
