@@ -6,6 +6,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Callable, ContextManager, Iterable, Iterator, NamedTuple
 
+from .files import whole_files
+
 STANDARD = "-"
 """Names standard input and standard output."""
 
@@ -17,6 +19,16 @@ def read_lines(path: str) -> Iterator[str]:
     with nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb") as lines:
         for line in lines:
             yield line.decode("utf-8").rstrip("\r\n")
+
+
+@contextmanager
+def whole(path: str) -> Iterator[Write]:
+    """Writes a file that has its name when the block ends without an error, and leaves nothing if there is one."""
+    if path == STANDARD:
+        yield write_standard
+        return
+    with whole_files(Path(path).parent) as workshop, open(workshop / Path(path).name, "wb") as file:
+        yield lambda lines: flush_lines(file, lines)
 
 
 class Growing(NamedTuple):

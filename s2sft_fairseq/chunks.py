@@ -1,0 +1,155 @@
+"""The part of a long source that a model should read (paper 004, sections 3.2 and 3.3).
+
+The source is split into pieces once. A window is a run of its whole words with so many pieces at most; of all windows
+the one is chosen that contains the answer, or that shares most words with the question.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+
+CHINESE = "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ebef"
+BORDER = re.compile(rf"[\s{CHINESE}]")
+TERM = re.compile(rf"[{CHINESE}]|[^\W{CHINESE}]+")
+
+Span = Tuple[int, int]
+"""The first character of a part of a text, and the one behind its last."""
+
+
+class Window(NamedTuple):
+    """Consecutive words of a source: the characters from ``start`` to ``end``, the pieces from ``first`` to ``last``."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+    def contains(self, span: Span) -> bool:
+        """Whether the characters of a span are all inside."""
+        return self.start <= span[0] and span[1] <= self.end
+
+
+class Source(NamedTuple):
+    """A text, and the characters of each of its pieces."""
+
+    text: str
+    pieces: Sequence[Span]
+
+    def units(self, limit: int) -> Iterator[Window]:
+        """What is not cut: words, bordered by whitespace or Chinese characters, but pieces of one that is too long."""
+        for word in self.between([number for number in range(len(self.pieces)) if self.begins_word(number)]):
+            if word.last - word.first <= limit:
+                yield word
+            else:
+                yield from self.between(list(filter(self.stands_apart, range(word.first, word.last))), word.last)
+
+    def between(self, starts: Sequence[int], last: int = -1) -> Iterator[Window]:
+        """The windows that begin with these pieces, up to the next or to the piece `last` (all by default)."""
+        for first, behind in zip(starts, [*starts[1:], len(self.pieces) if last < 0 else last]):
+            start, end = self.pieces[first][0], self.pieces[behind - 1][1]
+            inside = self.text[start:end]  # pieces may have the space before a word
+            yield Window(start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip()), first, behind)
+
+    def stands_apart(self, number: int) -> bool:
+        """Whether a piece shares no character with the one before."""
+        return number == 0 or self.pieces[number][0] >= self.pieces[number - 1][1]
+
+    def begins_word(self, number: int) -> bool:
+        """Whether a word begins with a piece."""
+        start = self.pieces[number][0]
+        around = self.text[max(start - 1, 0) : start + 1]
+        return number == 0 or (self.stands_apart(number) and BORDER.search(around) is not None)
+
+    def covering(self, span: Span) -> Span:
+        """The pieces of a span of characters: the first, and the one behind the last."""
+        starts, ends = zip(*self.pieces)
+        return bisect_right(ends, span[0]), bisect_left(starts, span[1])
+
+
+def select(source: Source, query: str, *, limit: int, keep: str) -> str:
+    """The part of a source that is kept.
+
+    Args:
+        source: the text and its pieces.
+        query: the answer, or the question.
+        limit: most pieces of the result.
+        keep: one of :data:`KEEP`.
+    """
+    longest = list(windows(list(source.units(limit)), limit))
+    if not longest:
+        return ""
+    chosen = KEEP[keep](source, longest, query)
+    return source.text[chosen.start : chosen.end]
+
+
+def windows(units: Sequence[Window], limit: int) -> Iterator[Window]:
+    """The longest window that begins with each unit; every other window is a part of one of these."""
+    behind = 0
+    for unit in units:
+        while behind < len(units) and units[behind].last - unit.first <= limit:
+            behind += 1
+        last = units[behind - 1]
+        if last.last > unit.first:
+            yield Window(unit.start, last.end, unit.first, last.last)
+
+
+def keep_head(source: Source, longest: Sequence[Window], query: str) -> Window:
+    """The first window: plain truncation."""
+    return longest[0]
+
+
+def keep_overlap(source: Source, longest: Sequence[Window], query: str) -> Window:
+    """The window with the most words of the question, each counted once; the first of several."""
+    counts = shared_terms(source.text, longest, {term.casefold() for term in TERM.findall(query)})
+    return max(zip(counts, longest), key=lambda one: one[0])[1]
+
+
+def keep_answer(source: Source, longest: Sequence[Window], query: str) -> Window:
+    """The window with the answer and the most context on its poorer side, the first of several.
+
+    So BERT's run_squad.py chooses among the windows of an answer. Without the answer it is the window with the most
+    of its words.
+    """
+    spans = [(span, source.covering(span)) for span in occurrences(source.text, query)]
+    found = [
+        (min(first - window.first, window.last - last), window)
+        for window in longest
+        for span, (first, last) in spans
+        if window.contains(span)
+    ]
+    return max(found, key=lambda one: one[0])[1] if found else keep_overlap(source, longest, query)
+
+
+KEEP: Dict[str, Callable[[Source, Sequence[Window], str], Window]] = {
+    "answer": keep_answer,
+    "overlap": keep_overlap,
+    "head": keep_head,
+}
+"""Which window is chosen."""
+
+
+def shared_terms(text: str, longest: Sequence[Window], wanted: Set[str]) -> Iterator[int]:
+    """How many of the wanted words each of the windows has, which follow each other."""
+    terms = ((match.start(), match.end(), match[0].casefold()) for match in TERM.finditer(text))
+    hits = [term for term in terms if term[2] in wanted]
+    inside: Counter[str] = Counter()
+    entered = left = 0
+    for window in longest:
+        while entered < len(hits) and hits[entered][1] <= window.end:
+            inside[hits[entered][2]] += 1
+            entered += 1
+        while left < entered and hits[left][0] < window.start:
+            inside[hits[left][2]] -= 1
+            left += 1
+        yield sum(count > 0 for count in inside.values())
+
+
+def occurrences(text: str, part: str) -> List[Span]:
+    """Where a text has a part: as it is written or, if it is nowhere so, in other case."""
+    pattern = re.escape(part.strip())
+    for flags in (0, re.IGNORECASE) if pattern else ():
+        spans = [match.span() for match in re.finditer(pattern, text, flags)]
+        if spans:
+            return spans
+    return []

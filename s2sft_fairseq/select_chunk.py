@@ -1,0 +1,129 @@
+"""Keeps, of every long source, the part that the model should read: the one with the answer, or nearest the question.
+
+    python -m s2sft_fairseq.select_chunk --s2s-ft-vocab PRETRAINED_DIR --limit 446 --keep answer \\
+        --input raw/train.src --query raw/train.answer --output short/train.src
+    paste passages questions | python -m s2sft_fairseq.select_chunk --s2s-ft-vocab PRETRAINED_DIR --limit 446 \\
+        --keep overlap > short
+
+One line comes out for each that goes in: a run of whole words of the source, unchanged, with at most --limit pieces;
+--max-source-positions counts [CLS] and [SEP] too, so --limit is 2 less. A source that is short enough stays as it is.
+
+  --keep answer    the window that contains the answer, with most context on both sides; where the source lacks it,
+                   as overlap (question generation, paper 004 section 3.2)
+  --keep overlap   the first window that has most words of the question (question answering, section 3.3)
+  --keep head      the first window: plain truncation, but at a word
+"""
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from fairseq.dataclass.utils import gen_parser_from_dataclass
+from tqdm import tqdm
+
+from .chunks import KEEP, Source, select
+from .errors import UserError
+from .lines import STANDARD, read_lines, whole
+from .preprocessing import count_lines
+from .text.automatic import AutomaticSplitter
+from .text.splitter import Splitter, SplitterOptions
+
+BATCH = 1000
+"""Lines that are split at once."""
+
+Example = Tuple[str, str]
+"""A source, and its answer or question."""
+
+
+def arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m s2sft_fairseq.select_chunk",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    gen_parser_from_dataclass(parser, SplitterOptions())
+    parser.add_argument("--limit", type=int, required=True, help="most pieces of a line")
+    parser.add_argument("--keep", choices=list(KEEP), required=True, help="which part")
+    parser.add_argument(
+        "--input",
+        default=STANDARD,
+        help="sources, a line each (default: standard input); SOURCE<TAB>QUERY if no --query",
+    )
+    parser.add_argument("--query", help="answers or questions, a line each")
+    parser.add_argument("--output", default=STANDARD, help="the parts, a line each (default: standard output)")
+    args = parser.parse_args(argv)
+    if args.limit < 1:
+        raise UserError(f"--limit is {args.limit}; expected a number of pieces, 1 at least")
+    return args
+
+
+def examples(args: argparse.Namespace) -> Iterator[Example]:
+    """The sources with their queries.
+
+    Raises:
+        UserError: the files differ in their number of lines, or a line has no query.
+    """
+    if args.query is not None:
+        for number, pair in enumerate(itertools.zip_longest(read_lines(args.input), read_lines(args.query)), start=1):
+            if None in pair:
+                shorter = args.input if pair[0] is None else args.query
+                raise UserError(
+                    f"{shorter} ends before line {number}; expected line n of both files to belong together"
+                )
+            yield pair
+        return
+    for number, line in enumerate(read_lines(args.input), start=1):
+        source, tab, query = line.partition("\t")
+        if not tab and args.keep != "head":
+            raise UserError(f"{args.input}: line {number} has no TAB; expected SOURCE<TAB>QUERY, or --query FILE")
+        yield source, query
+
+
+def chunks(splitter: Splitter, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
+    """What is kept of each source."""
+    encodings = splitter.tokenizer.encode_batch([source for source, _ in batch], add_special_tokens=False)
+    for (text, query), encoding in zip(batch, encodings):
+        yield fitting(splitter, Source(text, encoding.offsets), query, limit=limit, keep=keep)
+
+
+def fitting(splitter: Splitter, source: Source, query: str, *, limit: int, keep: str) -> str:
+    """The chosen part; by itself it may begin with more pieces than in its source, so it is counted again."""
+    if len(source.pieces) <= limit:
+        return source.text
+    room = limit
+    while True:
+        chosen = select(source, query, limit=room, keep=keep)
+        excess = len(splitter.encode(chosen).split()) - limit
+        if excess <= 0:
+            return chosen
+        room -= excess
+
+
+def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
+    """So many examples at a time."""
+    rest = iter(lines)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield batch
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the command."""
+    args = arguments(argv)
+    splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
+    total = None if args.input == STANDARD else count_lines(Path(args.input))
+    shortened = 0
+    with whole(args.output) as write, tqdm(total=total, unit=" lines") as bar:
+        for batch in batches(examples(args)):
+            kept = list(chunks(splitter, batch, limit=args.limit, keep=args.keep))
+            write(kept)
+            bar.update(len(batch))
+            shortened += sum(chunk != source for chunk, (source, _) in zip(kept, batch))
+    print(f"{shortened:,} of {bar.n:,} sources had more than {args.limit:,} pieces", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
