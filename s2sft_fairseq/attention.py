@@ -1,10 +1,11 @@
 """Who computes attention, and over which keys: a full pass over packed slots, or one cached step of a beam search.
 
-Both are called once a layer with the keys and values [B or R, heads, L, D] of the slots at hand and the queries of all
-or of the last ones, so one Transformer serves training, the source pass and decoding.
+A pass brings its slots in one row [N], those whose hidden states are wanted last. It is called once a layer with their
+keys and values [N, heads, D] and the queries of all or of the wanted ones, so one Transformer serves training, the
+source pass and decoding.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Protocol
+from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
 
 import torch
 from torch import Tensor
@@ -12,16 +13,25 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from .dropout import dropout
 from .slots import Slots, concatenate
+from .unpadded import Places, Unpadded
 
 Bias = Callable[[Slots, Slots], Tensor]
 """What the scores of query slots over key slots get, the mask included: [B, Lq], [B, Lk] → [B, 1 or heads, Lq, Lk]."""
 
 
-class Attend(Protocol):
-    """Attention of the slots of one pass, in a layer given by its number."""
+class Pass(Protocol):
+    """The slots that go through the layers together, and their attention.
+
+    Attributes:
+        slots: [N].
+        start: how many of them come before the first whose hidden state is wanted.
+    """
+
+    slots: Slots
+    start: int
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        """Queries [B, heads, l, D] of the last slots, l ≤ L, keys and values [B, heads, L, D] → [B, heads, l, D]."""
+        """Queries [n, heads, D] of the last slots, n ≤ N, keys and values [N, heads, D] → [n, heads, D]."""
 
 
 class KeysValues(NamedTuple):
@@ -60,15 +70,27 @@ class FullPass:
         slots: [B, L], the source block first.
         source_length: slots of the source block, S.
         bias: of the scores.
+        start: the first column whose hidden states are wanted.
     """
 
-    def __init__(self, slots: Slots, source_length: int, bias: Bias) -> None:
+    def __init__(self, slots: Slots, source_length: int, bias: Bias, start: int = 0) -> None:
         source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
-        self.source_length = source_length
+        self.source_length, self.length = source_length, slots.token.size(1)
         self.source_bias = bias(source, source)
         self.rest_bias = bias(rest, slots)
+        self.batch = Unpadded(slots, start)
+        self.slots, self.start = self.batch.slots, self.batch.before
+        self.places: Tuple[Places, ...] = ()
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
+        if not self.places:
+            self.places = tuple(self.batch.places(query.size(1), late=late) for late in (False, True))
+        every, late = self.places
+        places = every if len(query) == len(key) else late
+        return places.collect(self.attend(places.spread(query), every.spread(key), every.spread(value), dropout))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+        """Queries [B, heads, l, D] of the last columns, keys and values [B, heads, L, D] → [B, heads, l, D]."""
         s = self.source_length
         asking = max(0, query.size(2) - (key.size(2) - s))  # source slots among the queries, the last ones
         parts = [
@@ -86,12 +108,13 @@ class SourcePass(FullPass):
     """A full pass over the source alone [B, S] that keeps each layer's keys and values."""
 
     def __init__(self, slots: Slots, bias: Bias) -> None:
-        super().__init__(slots, slots.token.size(1), bias)
+        length = slots.token.size(1)
+        super().__init__(slots, length, bias, start=length)
         self.kept: List[KeysValues] = []
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        self.kept.append(KeysValues(key.contiguous(), value.contiguous()))
-        return super().__call__(layer, query, key, value, dropout=dropout)
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+        self.kept.append(KeysValues(key, value))
+        return super().attend(query, key, value, dropout)
 
 
 class SourceCache(NamedTuple):
@@ -186,7 +209,8 @@ class TargetCache:
 class StepPass:
     """Attention of the slots that one decoding step adds, [R, l], over source, target so far, and themselves.
 
-    Query slots are seen in their own step only: the next step overwrites their keys and values.
+    Query slots are seen in their own step only: the next step overwrites their keys and values. In the row of slots
+    those of a column lie together; the last column is wanted.
 
     Args:
         slots: the new slots, context first.
@@ -196,17 +220,27 @@ class StepPass:
     """
 
     def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
-        self.source, self.target, self.start = source, target, len(target)
+        self.source, self.target, self.known = source, target, len(target)
         target.beam = source.beam
         one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
         self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
         seen = slots if target.slots is None else concatenate([target.slots, slots])
         self.target_bias = bias(slots, seen)
-        target.slots = seen.columns(0, self.start + int(slots.group[0].eq(0).sum()))
+        target.slots = seen.columns(0, self.known + int(slots.group[0].eq(0).sum()))
+        self.slots, self.rows = Slots(*(field.t().flatten() for field in slots)), len(slots.token)
+        self.start = len(self.slots.token) - self.rows
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        given = self.source.layers[layer]
-        known = self.target.put(layer, KeysValues(key, value), self.start)
+        known = self.target.put(layer, KeysValues(self.columns(key), self.columns(value)), self.known)
+        context = self.attend(self.columns(query), self.source.layers[layer], known)
+        return context.permute(2, 0, 1, 3).flatten(0, 1)
+
+    def columns(self, x: Tensor) -> Tensor:
+        """[l · R, heads, D] → [R, heads, l, D]."""
+        return x.unflatten(0, (-1, self.rows)).permute(1, 2, 0, 3)
+
+    def attend(self, query: Tensor, given: KeysValues, known: KeysValues) -> Tensor:
+        """Queries [R, heads, l, D] over source [B, heads, S, D] and target [R, heads, t, D] → [R, heads, l, D]."""
         query, asked = query * query.size(-1) ** -0.5, query.size(2)
         on_source = self.by_sentence(query).flatten(2, 3) @ given.key.transpose(2, 3)
         on_source = on_source.unflatten(2, (self.source.beam, asked)) + last(self.source_bias, asked)

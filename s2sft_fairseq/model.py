@@ -64,10 +64,10 @@ class S2SFTModel(BaseFairseqModel):
         the noise-free logits of the whole target [B, T, V], whatever the fine-tuning method.
         """
         if slots is not None and source_length is not None:
-            packed = Slots(**slots)
-            label = packed.label[:, labelled_from:]
+            training = self.full_pass(Slots(**slots), source_length, labelled_from)
+            label = training.slots.label[training.start :]
             labelled = label.ne(IGNORE)
-            hidden = self.hidden(packed, source_length, labelled_from)[labelled]
+            hidden = self.transformer(training)[labelled]
             if label_smoothing is None:
                 return self.transformer.logits(hidden), {}
             return self.transformer.loss(hidden, label[labelled], label_smoothing, weight)
@@ -78,9 +78,14 @@ class S2SFTModel(BaseFairseqModel):
         return self.transformer.logits(hidden), {}
 
     def hidden(self, packed: Slots, source_length: int, start: int = 0) -> Tensor:
-        """Hidden states of packed slots from ``start`` on, [B, L − start, H]."""
+        """Hidden states of packed slots from ``start`` on, [B, L − start, H], those of padding 0."""
+        attend = self.full_pass(packed, source_length, start)
+        return attend.batch.padded(self.transformer(attend))
+
+    def full_pass(self, packed: Slots, source_length: int, start: int = 0) -> FullPass:
+        """A pass over packed slots [B, L]; hidden states are wanted from column ``start`` on."""
         self.check_precision()
-        return self.transformer(packed, FullPass(packed, source_length, self.transformer.bias), start)
+        return FullPass(packed, source_length, self.transformer.bias, start)
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
         """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
@@ -141,7 +146,7 @@ class SourceFace(FairseqEncoder, Face):
         self.model.check_precision()
         slots = source_slots(src_tokens, self.model.convention)
         source_pass = SourcePass(slots, self.model.transformer.bias)
-        self.model.transformer(slots, source_pass, start=src_tokens.size(1))
+        self.model.transformer(source_pass)
         return SourceCache(slots, source_pass.kept, beam=1)
 
     def reorder_encoder_out(self, encoder_out: SourceCache, new_order: Tensor) -> SourceCache:
@@ -175,9 +180,8 @@ class TargetFace(FairseqIncrementalDecoder, Face):
             prev_output_tokens, self.model.convention, source_length=encoder_out.lengths(), known=len(cache)
         )
         transformer = self.model.transformer
-        step_pass = StepPass(slots, encoder_out, cache, transformer.bias)
-        hidden = transformer(slots, step_pass, start=slots.token.size(1) - 1)
-        return transformer.logits(hidden), {"attn": None}
+        hidden = transformer(StepPass(slots, encoder_out, cache, transformer.bias))
+        return transformer.logits(hidden).unsqueeze(1), {"attn": None}
 
     def reorder_incremental_state(self, incremental_state: Dict[str, Any], new_order: Tensor) -> None:
         if self.CACHE in incremental_state:

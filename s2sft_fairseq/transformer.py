@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from .attention import Attend
+from .attention import Pass
 from .dropout import Dropout
 from .loss import linear_cross_entropy
 from .relative_position import RelativePosition
@@ -60,7 +60,7 @@ def optional_table(rows: int, width: int) -> Optional[nn.Embedding]:
 
 
 class Embeddings(nn.Module):
-    """Token + position + segment + turn, normalized: slots [B, L] → [B, L, H]. Tables without rows are left out."""
+    """Token + position + segment + turn, normalized: slots [N] → [N, H]. Tables without rows are left out."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Embeddings(nn.Module):
         self.project = nn.Linear(width, shape.hidden_size) if width != shape.hidden_size else None
 
     def forward(self, slots: Slots) -> Tensor:
-        x = self.token(slots.token) + self.position(slots.position)  # [B, L, E]
+        x = self.token(slots.token) + self.position(slots.position)  # [N, E]
         if self.segment is not None:
             x = x + self.segment(slots.segment)
         if self.turn is not None:
@@ -84,7 +84,7 @@ class Embeddings(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of the slots from ``start`` on, [B, L, H] → [B, L − start, H].
+    """Multi-head attention of the slots from ``start`` on, [N, H] → [N − start, H].
 
     ``attend`` knows the mask and the cache.
     """
@@ -98,18 +98,18 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(shape.hidden_size, shape.hidden_size)
         self.dropout = shape.attention_dropout
 
-    def forward(self, x: Tensor, attend: Attend, layer: int, start: int) -> Tensor:
-        query, key, value = self.split(self.query(x[:, start:])), self.split(self.key(x)), self.split(self.value(x))
+    def forward(self, x: Tensor, attend: Pass, layer: int, start: int) -> Tensor:
+        query, key, value = self.split(self.query(x[start:])), self.split(self.key(x)), self.split(self.value(x))
         context = attend(layer, query, key, value, dropout=self.dropout if self.training else 0.0)
-        return self.output(context.transpose(1, 2).flatten(2))  # [B, L, heads · D]
+        return self.output(context.flatten(1))  # [N − start, heads · D]
 
     def split(self, x: Tensor) -> Tensor:
-        """[B, L, H] → [B, heads, L, D]."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        """[N, H] → [N, heads, D]."""
+        return x.view(len(x), self.heads, x.size(1) // self.heads)
 
 
 class Layer(nn.Module):
-    """One Transformer layer, [B, L, H] → [B, L − start, H]: slots before ``start`` are only attended to."""
+    """One Transformer layer, [N, H] → [N − start, H]: slots before ``start`` are only attended to."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -120,8 +120,8 @@ class Layer(nn.Module):
         self.ffn_norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
         self.dropout = Dropout(shape.dropout)
 
-    def forward(self, x: Tensor, attend: Attend, layer: int, start: int) -> Tensor:
-        x = self.attention_norm(x[:, start:] + self.dropout(self.attention(x, attend, layer, start)))
+    def forward(self, x: Tensor, attend: Pass, layer: int, start: int) -> Tensor:
+        x = self.attention_norm(x[start:] + self.dropout(self.attention(x, attend, layer, start)))
         return self.ffn_norm(x + self.dropout(self.ffn_out(gelu(self.ffn_in(x)))))
 
 
@@ -156,14 +156,14 @@ class Transformer(nn.Module):
         """Of the weights."""
         return self.embeddings.token.weight.dtype
 
-    def forward(self, slots: Slots, attend: Attend, start: int = 0) -> Tensor:
-        """Slots [B, L] → hidden states of those from ``start`` on, [B, L − start, H].
+    def forward(self, attend: Pass) -> Tensor:
+        """The slots of a pass [N] → hidden states of those from its start on, [N − start, H].
 
         Of the slots before it, the last layer computes but what the others attend to.
         """
-        x = self.embeddings(slots)
+        x = self.embeddings(attend.slots)
         for number, layer in enumerate(self.layers):
-            x = layer(x, attend, number, start if number == len(self.layers) - 1 else 0)
+            x = layer(x, attend, number, attend.start if number == len(self.layers) - 1 else 0)
         return x
 
     def bias(self, query: Slots, key: Slots) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from s2sft_fairseq import loss as losses
 from s2sft_fairseq.criterion import SlotCriterion
 from s2sft_fairseq.loss import linear_cross_entropy
-from s2sft_fairseq.slots import IGNORE, collate
+from s2sft_fairseq.slots import IGNORE, PADDING, Slots, collate
 
 
 class Fixed(nn.Module):
@@ -104,8 +104,9 @@ def test_gradient_reaches_the_head_through_labelled_slots(method: str) -> None:
     model.transformer.register_forward_hook(lambda module, given, hidden: kept.append(hidden))
     total, _, _ = criterion(0.1)(model, sample)
     (gradient,) = torch.autograd.grad(total, kept)
-    labelled = sample["packed"]["slots"]["label"].ne(IGNORE)
-    assert gradient.ne(0).any(dim=2).equal(labelled)
+    slots = Slots(**sample["packed"]["slots"])
+    labelled = slots.label[slots.group.ne(PADDING)].ne(IGNORE)
+    assert gradient.ne(0).any(dim=1).equal(labelled)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.8])

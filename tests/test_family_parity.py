@@ -58,7 +58,8 @@ class Batch(NamedTuple):
 
     def of(self, transformer: Transformer) -> Tensor:
         """Our hidden states [B, L, H]."""
-        return transformer(self.slots, FullPass(self.slots, SOURCE, transformer.bias))
+        attend = FullPass(self.slots, SOURCE, transformer.bias)
+        return attend.batch.padded(transformer(attend))
 
 
 def random_batch(made: Checkpoint, *, count: int = 5, seed: int = 3) -> Batch:
@@ -155,9 +156,9 @@ class TestDropout:
         return request.param
 
     @pytest.fixture
-    def places(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, int]]:
+    def places(self, made: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, int]]:
         """Makes dropout a function of how many there have been, and of the one place that is left out."""
-        state = {"count": 0, "without": -1}
+        state, real = {"count": 0, "without": -1}, random_batch(made).real
 
         def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
             if not (training and p):
@@ -166,7 +167,8 @@ class TestDropout:
             if state["count"] - 1 == state["without"]:
                 return x
             generator = torch.Generator().manual_seed(state["count"])
-            return x * (torch.rand(x.shape, generator=generator) >= p) / (1 - p)
+            keep = torch.rand(real.shape + x.shape[-1:], generator=generator) >= p  # ours has no padding to drop
+            return x * (keep if x.dim() == keep.dim() else keep[real]) / (1 - p)
 
         monkeypatch.setattr(torch.nn.functional, "dropout", dropout)
         monkeypatch.setattr("s2sft_fairseq.dropout.dropout", dropout)

@@ -20,7 +20,7 @@ from builders import (
 from torch import Tensor
 
 from s2sft_fairseq.model import S2SFTModel
-from s2sft_fairseq.slots import IGNORE, Slots, collate
+from s2sft_fairseq.slots import IGNORE, PADDING, Slots, collate
 from s2sft_fairseq.visibility import visible
 
 SEEDS = range(3)
@@ -64,7 +64,7 @@ def test_perturbing_a_slot_changes_those_that_see_it(method: str, training: bool
     model = random_model(method, seed=seed)
     slots, source_length = batch(method, training=training, seed=seed)
     may_change = reached(slots, model.cfg.encoder_layers)
-    must_change = visible(slots, slots)
+    must_change = visible(slots, slots) & slots.group.ne(PADDING).unsqueeze(2)
     before = hidden_states(model, (slots, source_length))
     for column, perturbed in perturbations(slots):
         after = hidden_states(model, (perturbed, source_length))
