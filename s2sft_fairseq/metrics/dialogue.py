@@ -1,0 +1,99 @@
+"""The figures of dialogue tasks: DSTC7's (Galley et al., 2019), and Persona-Chat's as ERNIE-GEN reports them."""
+
+from argparse import _ArgumentGroup
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from . import mteval
+from .diversity import NgramTable
+from .extras import load
+from .meteor import Meteor, add_jar_option, measure
+from .metric import Examples, Metric, register_metric
+
+
+@register_metric("dialogue")
+class Dialogue(Metric):
+    """What DSTC7's and Persona-Chat's scripts report of responses whose tokens are separated by spaces.
+
+    Args:
+        meteor_jar: where METEOR's jar is, if not in pycocoevalcap.
+    """
+
+    summary = "DSTC7: NIST-4, BLEU-4, METEOR, Entropy-4, Distinct-1/2, length; Persona-Chat: BLEU-1/2, Distinct-1/2"
+
+    def __init__(self, *, meteor_jar: Optional[Path] = None) -> None:
+        self.jar = meteor_jar
+
+    @classmethod
+    def add_options(cls, group: _ArgumentGroup) -> None:
+        """Adds where METEOR's jar is."""
+        add_jar_option(group)
+
+    def examples(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
+    ) -> Examples:
+        """Scores each response against one or more references."""
+        return Responses(
+            hypotheses,
+            counts=mteval.count(hypotheses, references),
+            persona=persona_bleu(hypotheses, references),
+            meteor=measure(hypotheses, references, jar=self.jar),
+        )
+
+
+class Responses(Examples):
+    """N responses: counts of mteval, BLEU-1 and BLEU-2 of Persona-Chat [N, 2], and METEOR if it is at hand."""
+
+    def __init__(
+        self, responses: Sequence[str], *, counts: mteval.Counts, persona: np.ndarray, meteor: Optional[Meteor]
+    ) -> None:
+        words = [text.split() for text in responses]
+        self.lengths = np.array([len(tokens) for tokens in words])
+        self.tables = {length: NgramTable(words, length=length) for length in (1, 2, 4)}
+        self.counts = counts
+        self.persona = persona
+        self.meteor = meteor
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def each(self) -> Dict[str, np.ndarray]:
+        """What is defined for a single response."""
+        meteor = {"meteor": self.meteor.each()} if self.meteor else {}
+        persona = {"persona_bleu_1": self.persona[:, 0], "persona_bleu_2": self.persona[:, 1]}
+        return {**meteor, "length": self.lengths, **persona}
+
+    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
+        """BLEU and METEOR in points, Entropy in nats, Distinct from 0 to 1, length in tokens."""
+        rows = np.arange(len(self)) if rows is None else rows
+        sums = self.counts.sums(rows)
+        meteor = {"meteor": self.meteor.score(rows)} if self.meteor else {}
+        persona_1, persona_2 = self.persona[rows].mean(axis=0).tolist()
+        return {
+            "nist_4": mteval.nist(sums),
+            "bleu_4": 100 * mteval.bleu(sums),
+            **meteor,
+            "entropy_4": self.tables[4].entropy(rows),
+            "distinct_1": self.tables[1].distinct(rows),
+            "distinct_2": self.tables[2].distinct(rows),
+            "length": float(self.lengths[rows].mean()),
+            "persona_bleu_1": persona_1,
+            "persona_bleu_2": persona_2,
+        }
+
+
+def persona_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """BLEU-1 and BLEU-2 of every sentence in points [N, 2]: nltk's, with its seventh smoothing."""
+    nltk = load("nltk.translate.bleu_score", package="nltk", purpose="--metric dialogue")
+    smoothing = nltk.SmoothingFunction().method7
+
+    def score(hypothesis: str, texts: Sequence[str]) -> List[float]:
+        golds = [text.strip().split(" ") for text in texts]
+        weights = [(1, 0, 0, 0), (0.5, 0.5, 0, 0)]
+        return nltk.sentence_bleu(golds, hypothesis.strip().split(" "), weights, smoothing_function=smoothing)
+
+    pairs = tqdm(zip(hypotheses, references), "BLEU-1/2", total=len(hypotheses), disable=None, leave=False)
+    return 100 * np.array([score(*pair) for pair in pairs], dtype=float)
