@@ -11,6 +11,9 @@ from .families.family import TOKENS
 PREFIX = "transformer."
 """What the names of a model's tensors begin with."""
 
+FINGERPRINT = "pretrained_fingerprint"
+"""The entry of a checkpoint of adapters alone that tells the pretrained weights: a hash, int64 []."""
+
 PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
 """The checkpoint of a directory is the first of these that is there, or the only *.pt file."""
 
@@ -41,6 +44,6 @@ def read(path: Path) -> Dict[str, Any]:
         raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
     state = load_checkpoint_to_cpu(str(path))
     state.pop("last_optimizer_state", None)
-    if PREFIX + TOKENS not in state["model"]:
+    if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
         raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")
     return state

@@ -21,8 +21,9 @@ def check_probability(flag: str, value: float) -> None:
 
 def one_line(error: BaseException) -> Optional[str]:
     """Words the errors that a user can mend, and returns None for every other (those keep their traceback)."""
-    if isinstance(error, UserError):
-        return " ".join(str(error).split())
+    mistake = next((e for e in chain_of(error) if isinstance(e, UserError)), None)  # fairseq may raise another on top
+    if mistake is not None:
+        return " ".join(str(mistake).split())
     decoding = next((e for e in chain_of(error) if isinstance(e, UnicodeDecodeError)), None)
     if decoding is not None:
         byte = decoding.object[decoding.start]

@@ -15,12 +15,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from . import checkpoints, vocabulary
+from .adapters import has_adapters
 from .checkpoints import PREFIX
 from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .families import FAMILIES, Family
 from .families.family import SEGMENTS, TOKENS, measure
 from .files import whole_files
+from .merge_adapters import merged_tensors
 from .vocabulary_files import copy_vocabulary, with_added
 
 
@@ -105,7 +107,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     source = find_vocabulary(args, options)
     dictionary = dictionary_of(source, options)
     family = family_of(options, vocabulary.files(source))
-    tensors = with_segments({name[len(PREFIX) :]: tensor.float() for name, tensor in state["model"].items()})
+    model = merged_tensors(state, dictionary) if has_adapters(options) else state["model"]
+    tensors = with_segments({name[len(PREFIX) :]: tensor.float() for name, tensor in model.items()})
     with whole_files(args.destination) as workshop:
         copy_vocabulary(source, workshop, options["added_tokens"].split())
         config = published_config(family, options, tensors, dictionary)

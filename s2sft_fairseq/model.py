@@ -16,6 +16,8 @@ from fairseq.tasks import FairseqTask
 from omegaconf import DictConfig
 from torch import Tensor
 
+from .adapter_checkpoints import TrainedPart, check_same_kind
+from .adapters import merge
 from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
 from .errors import UserError
 from .model_options import ModelOptions, transformer_shape
@@ -32,7 +34,12 @@ class S2SFTModel(BaseFairseqModel):
         cfg: the options.
         transformer: the only module with weights.
         convention: how the fine-tuning method predicts.
+
+    Attributes:
+        part: what its checkpoints hold, if not all.
     """
+
+    part: Optional[TrainedPart] = None
 
     def __init__(self, cfg: ModelOptions, transformer: Transformer, convention: Convention) -> None:
         super().__init__()
@@ -111,9 +118,22 @@ class S2SFTModel(BaseFairseqModel):
         """The face that predicts targets."""
         return TargetFace(self)
 
+    def state_dict(self, *args: Any, **options: Any) -> Dict[str, Tensor]:
+        """The tensors of a checkpoint: all, or those that were trained (``--save-adapter-only``)."""
+        state = super().state_dict(*args, **options)
+        return state if self.part is None else self.part.of(state)
+
+    def load_state_dict(self, state_dict: Dict[str, Tensor], *args: Any, **options: Any) -> Any:
+        """Takes the tensors of a checkpoint; raises UserError if it belongs to other pretrained weights."""
+        check_same_kind(state_dict, partial=self.part is not None)
+        if self.part is not None:
+            state_dict = self.part.completed(state_dict, super().state_dict())
+        return super().load_state_dict(state_dict, *args, **options)
+
     def prepare_for_inference_(self, cfg: DictConfig) -> None:
-        """Rounds the weights as ``--inference-precision`` says; fairseq's generating commands call this."""
+        """Merges adapters, and rounds the weights as ``--inference-precision`` says; fairseq-generate calls this."""
         super().prepare_for_inference_(cfg)
+        merge(self.transformer)
         PRECISIONS[str(cfg.task.inference_precision)](self.transformer)
 
     def max_positions(self) -> Tuple[int, int]:

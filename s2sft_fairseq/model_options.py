@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional
 
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.dataclass import ChoiceEnum
 
+from .adapters import AdapterOptions, check_adapters
 from .errors import UserError, check_probability
 from .families import FAMILIES
+from .freezing import FreezingOptions, check_freezing
 from .objectives import OBJECTIVES
 from .transformer import TransformerShape
 
@@ -14,7 +16,7 @@ METHODS = ChoiceEnum(sorted(OBJECTIVES))
 
 
 @dataclass
-class ModelOptions(FairseqDataclass):
+class ModelOptions(FreezingOptions, AdapterOptions):
     """All that shapes the model. It is stored in the checkpoint, so that generating needs no flag again."""
 
     finetune_method: METHODS = field(  # type: ignore[valid-type]
@@ -97,6 +99,7 @@ SHAPE = (
     "relative_buckets",
     "relative_distance",
     "added_tokens",
+    "adapter_trains_head",
     *DEFAULTS,
 )
 """The options that a pretrained model decides; what stands in DEFAULTS too, only if the user did not."""
@@ -120,6 +123,8 @@ def check_options(cfg: ModelOptions) -> None:
     """Raises UserError for values that no model can have."""
     check_probability("--dropout", cfg.dropout)
     check_probability("--attention-dropout", cfg.attention_dropout)
+    check_freezing(cfg, cfg.encoder_layers)
+    check_adapters(cfg, pretrained=cfg.pretrained, free_layers=cfg.encoder_layers - cfg.freeze_layers)
     for flag, row, rows, table in (
         ("--source-type-id", cfg.source_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),
         ("--target-type-id", cfg.target_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),

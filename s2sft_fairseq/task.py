@@ -13,6 +13,8 @@ from fairseq.tasks import FairseqTask, register_task
 from torch import Tensor
 
 from . import pretrained, text_side
+from .adapter_checkpoints import open_base
+from .adapters import note_base
 from .criterion import SlotCriterion
 from .dataset import FramedText, PairDataset
 from .declared_options import check_declared
@@ -28,6 +30,7 @@ from .progress import Progress
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
 from .task_options import TaskOptions
+from .tuning import prepare_tuning
 from .validation import Evaluation, check_validation, metric_names
 
 logger = logging.getLogger(__name__)
@@ -92,12 +95,17 @@ class S2SFTTask(FairseqTask):
         raise UserError("fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR --joined-dictionary")
 
     def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
-        """Builds the model; a new one takes sizes and weights from ``--pretrained``, one from a checkpoint does not.
+        """Builds the model; a new one takes sizes and weights from ``--pretrained``.
+
+        One from a checkpoint does not, unless the checkpoint holds adapters only.
 
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        opened = None if from_checkpoint else self.prepare_new_model(cfg)
+        if from_checkpoint:
+            opened = open_base(cfg) if getattr(cfg, "save_adapter_only", False) else None
+        else:
+            opened = self.prepare_new_model(cfg)
         resolve_options(cfg)
         method = OBJECTIVES[cfg.finetune_method]
         extra = [token for token in method.extra_tokens if token not in self.dictionary]
@@ -110,10 +118,12 @@ class S2SFTTask(FairseqTask):
         with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
             model = super().build_model(cfg, from_checkpoint)
         if opened:
-            fill(model.transformer, opened, likened(extra, method, self.dictionary))
-            cfg.added_tokens = " ".join([*cfg.added_tokens.split(), *extra])
+            added = [*dict.fromkeys([*cfg.added_tokens.split(), *extra])]
+            fill(model.transformer, opened, likened(added, method, self.dictionary))
+            cfg.added_tokens = " ".join(added)
         if not from_checkpoint:
             self.carry_text_side(cfg, opened)
+        prepare_tuning(model, opened)
         self.model = model
         return model
 
@@ -133,13 +143,14 @@ class S2SFTTask(FairseqTask):
         if not cfg.pretrained:
             return None
         directory, last = Path(cfg.pretrained), Path(self.cfg.save_dir, self.cfg.restore_file)
-        if last.is_file() and not directory.exists():
+        if last.is_file() and not directory.exists() and not cfg.save_adapter_only:
             state = load_checkpoint_to_cpu(str(last))
             adopt_shape(cfg, state["cfg"]["model"])
             self.load_state_dict(state["task_state"])
             return None
         opened = pretrained.read(directory, cfg.pretrained_type)
         adopt_shape(cfg, opened.options())
+        note_base(cfg, opened.family.name, opened.shapes)
         cfg.added_tokens = " ".join(check_vocabulary(opened, self.dictionary, cfg.vocab_add))
         return opened
 

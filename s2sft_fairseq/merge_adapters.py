@@ -1,0 +1,84 @@
+"""Merges low-rank adapters (LoRA) into the weights: a checkpoint like that of full fine-tuning, with equal output.
+
+    python -m s2sft_fairseq.merge_adapters checkpoints/checkpoint_best.pt --to merged.pt
+
+A checkpoint of --save-adapter-only needs its pretrained weights where they were; --pretrained names another directory.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import torch
+from torch import Tensor
+
+from . import checkpoints
+from .adapters import has_adapters, merge
+from .dictionary import PretrainedDictionary
+from .errors import UserError
+from .files import whole_files
+from .task import S2SFTTask
+from .text_side import TextSide, unpacked
+
+
+def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m s2sft_fairseq.merge_adapters",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path, help="of fairseq-train --lora-rank")
+    parser.add_argument("--to", dest="destination", required=True, type=Path, help="checkpoint to write")
+    parser.add_argument("--pretrained", help="directory of the pretrained weights, if they have moved")
+    return parser.parse_args(argv)
+
+
+def read_adapted(path: Path, pretrained: Optional[str]) -> Dict[str, Any]:
+    """A checkpoint with adapters.
+
+    Raises:
+        UserError: no such file, or none of these.
+    """
+    state = checkpoints.read(path)
+    options = state["cfg"].model
+    if not has_adapters(options):
+        raise UserError(f"{path} has no adapters; expected a checkpoint of fairseq-train --lora-rank")
+    options.pretrained = pretrained or options.pretrained
+    return state
+
+
+def merged_tensors(state: Mapping[str, Any], dictionary: PretrainedDictionary) -> Dict[str, Tensor]:
+    """All tensors of a checkpoint's model, with what its low-rank adapters add.
+
+    Raises:
+        UserError: bottleneck adapters, or pretrained weights that are missing or others.
+    """
+    options = state["cfg"].model
+    if options.adapter_dim:
+        raise UserError(
+            f"the checkpoint has bottleneck adapters (--adapter-dim {options.adapter_dim}), which cannot be merged "
+            "into the weights; generate with it as it is"
+        )
+    model = S2SFTTask(state["cfg"].task, dictionary).build_model(options, from_checkpoint=True)
+    model.load_state_dict(state["model"], model_cfg=options)
+    merge(model.transformer)
+    model.part = None
+    return model.state_dict()
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Runs the command."""
+    args = arguments(argv)
+    state = read_adapted(args.checkpoint, args.pretrained)
+    with unpacked(state["task_state"]) as carried:
+        dictionary = TextSide(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()
+    tensors = merged_tensors(state, dictionary)
+    state["cfg"].model.update({"lora_rank": 0, "lora_alpha": None, "save_adapter_only": False})
+    with whole_files(args.destination.parent) as workshop:  # the optimizer's state is that of the adapters
+        torch.save({**state, "model": tensors, "last_optimizer_state": None}, workshop / args.destination.name)
+    print(f"wrote {args.destination}")
+
+
+if __name__ == "__main__":
+    main()
