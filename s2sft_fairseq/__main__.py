@@ -10,6 +10,7 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 
 from .criterion import LabelSmoothedOptions
 from .model_options import ModelOptions
+from .optimizer import AdamWOptions
 from .task_options import TaskOptions
 from .text.splitter import SplitterOptions
 
@@ -17,6 +18,7 @@ SECTIONS = (
     ("--task s2s_ft", TaskOptions),
     ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
     ("--criterion s2s_ft_label_smoothed", LabelSmoothedOptions),
+    ("--optimizer s2s_ft_adamw", AdamWOptions),
     ("--bpe s2s_ft (or s2s_ft_wordpiece, s2s_ft_byte_bpe, s2s_ft_sentencepiece)", SplitterOptions),
 )
 
