@@ -1,0 +1,156 @@
+"""Chooses among n-best hypotheses again: by GNMT's length penalty, or by a reward for every token.
+
+Generate with --nbest once, then find the best weight on a development set and apply it to the test set, without
+searching again:
+
+  fairseq-generate DATA --user-dir s2sft_fairseq --task s2s_ft --path CK.pt --gen-subset valid \\
+      --beam 10 --nbest 10 --unnormalized --results-path OUT          (and the same with --gen-subset test)
+  python -m s2sft_fairseq.rerank --dev OUT/generate-valid.txt --test OUT/generate-test.txt --output test.hyp
+
+or, with a weight that is known:
+
+  python -m s2sft_fairseq.rerank --test OUT/generate-test.txt --by gnmt --weight 0.9 --output test.hyp
+"""
+
+import argparse
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from tqdm import tqdm
+
+from .errors import UserError
+from .files import whole_files
+from .metrics import METRICS
+from .metrics.texts import read_lines
+from .traces import Trace, Traces, read_traces
+
+Score = Callable[[Trace], float]
+
+
+def gnmt(weight: float, expected: Optional[int]) -> Score:
+    """log p / ((5 + length) / 6) ^ weight (Wu et al., 2016), as ``--length-penalty-type gnmt`` ranks."""
+    if expected is not None:
+        raise UserError("--expected-length belongs to --by length-reward; leave one of them out")
+    return lambda trace: trace.log_probability / ((5 + trace.length) / 6) ** weight
+
+
+def length_reward(weight: float, expected: Optional[int]) -> Score:
+    """log p + weight · length, or log p − weight · |length − expected| (s2s-ft's two uses of its score traces)."""
+    if expected is None:
+        return lambda trace: trace.log_probability + weight * trace.length
+    return lambda trace: trace.log_probability - weight * abs(trace.length - expected)
+
+
+RULES: Dict[str, Callable[[float, Optional[int]], Score]] = {"gnmt": gnmt, "length-reward": length_reward}
+WEIGHTS = tuple(tenth / 10 for tenth in range(21))
+
+
+class Goal(NamedTuple):
+    """What the development set is to have most of.
+
+    Attributes:
+        metric: a name among METRICS.
+        figure: one of the metric's figures; the first if None.
+    """
+
+    metric: str
+    figure: Optional[str]
+
+    @classmethod
+    def parse(cls, text: str) -> "Goal":
+        """Reads METRIC or METRIC:FIGURE."""
+        metric, _, figure = text.partition(":")
+        if metric not in METRICS:
+            raise UserError(f"--metric {metric}: no such metric; expected one of {', '.join(sorted(METRICS))}")
+        return cls(metric, figure or None)
+
+    def reached(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """The figure of N hypotheses, given one or more references each ([N][R])."""
+        figures = METRICS[self.metric]().examples(hypotheses, references).figures()
+        figure = self.figure or next(iter(figures))
+        if figure not in figures:
+            raise UserError(f"--metric {self.metric}:{figure}: no such figure; expected one of {', '.join(figures)}")
+        return figures[figure]
+
+
+def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m s2sft_fairseq.rerank", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--test", type=Path, required=True, metavar="FILE", help="n-best output of fairseq-generate to choose from")
+    add("--output", type=Path, required=True, metavar="FILE", help="the chosen hypotheses, one line for each input")
+    add("--by", choices=sorted(RULES), default="gnmt", help="what is ranked by (default: %(default)s)")
+    add("--expected-length", type=int, metavar="N", help="length-reward: N tokens are best, instead of many")
+    add("--weight", type=float, metavar="W", help="alpha of gnmt, or nats a token of length-reward; instead of --dev")
+    add("--dev", type=Path, metavar="FILE", help="n-best output on a development set, which chooses the weight")
+    add(
+        "--dev-references",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="one reference a line (default: the T- lines of --dev)",
+    )
+    add("--weights", type=float, nargs="+", default=WEIGHTS, metavar="W", help="to try (default: 0 to 2 by 0.1)")
+    add(
+        "--metric",
+        default="rouge:rougeL",
+        metavar="METRIC[:FIGURE]",
+        help=f"to maximize on --dev (default: %(default)s); metrics: {', '.join(sorted(METRICS))}",
+    )
+    return parser.parse_args(argv)
+
+
+def chosen(traces: Traces, score: Score) -> List[str]:
+    """The best hypothesis of every input; of equal ones the first."""
+    return [max(hypotheses, key=score).text for hypotheses in traces.hypotheses]
+
+
+def references_of(traces: Traces, dev: Path, files: Optional[Sequence[Path]]) -> List[Tuple[str, ...]]:
+    """The references of every input [N][R], from files or from the traces themselves.
+
+    Raises:
+        UserError: there are none, or not one for each input.
+    """
+    if not files:
+        told = [reference for reference in traces.references if reference is not None]
+        if len(told) < len(traces.references):
+            raise UserError(f"{dev} has no T- lines for all inputs; add --dev-references FILE")
+        return [(reference,) for reference in told]
+    texts = [read_lines(file) for file in files]
+    for file, lines in zip(files, texts):
+        if len(lines) != len(traces.hypotheses):
+            raise UserError(
+                f"{file} has {len(lines)} lines but {dev} has hypotheses for {len(traces.hypotheses)} inputs"
+            )
+    return list(zip(*texts))
+
+
+def best_weight(args: argparse.Namespace) -> float:
+    """The weight with the best figure on the development set, the smallest of equal ones; prints all figures."""
+    goal, traces = Goal.parse(args.metric), read_traces(args.dev)
+    references = references_of(traces, args.dev, args.dev_references)
+    figures: Dict[float, float] = {}
+    for weight in tqdm(sorted(args.weights), desc="weights", leave=False, disable=None):
+        figures[weight] = goal.reached(chosen(traces, RULES[args.by](weight, args.expected_length)), references)
+    for weight, figure in figures.items():
+        print(f"{args.by} {weight:g}: {args.metric} {figure:.4f}")
+    return max(figures, key=lambda weight: figures[weight])
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Runs the command."""
+    args = arguments(argv)
+    if (args.weight is None) == (args.dev is None):
+        raise UserError("expected either --weight W or --dev FILE, from which the weight is found")
+    test = read_traces(args.test)
+    weight = best_weight(args) if args.weight is None else args.weight
+    lines = chosen(test, RULES[args.by](weight, args.expected_length))
+    with whole_files(args.output.parent) as workshop:
+        (workshop / args.output.name).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8"))
+    print(f"wrote {args.output}, {len(lines)} lines, by {args.by} {weight:g}")
+
+
+if __name__ == "__main__":
+    main()
