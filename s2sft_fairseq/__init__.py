@@ -1,7 +1,7 @@
 """s2sft_fairseq: pretrained bidirectional Transformers as sequence-to-sequence generators, a fairseq plugin.
 
-Importing the package (``--user-dir s2sft_fairseq``) registers the task ``s2s_ft``, the model ``s2s_ft`` with its
-architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s2s_ft``. In Python,
+Importing the package (``--user-dir s2sft_fairseq``) registers the tasks ``s2s_ft`` and ``s2s_pretraining``, the model
+``s2s_ft`` with its architectures, the criterion ``s2s_ft_label_smoothed`` and the encoder ``--bpe s2s_ft``. In Python,
 ``S2SModel.from_pretrained(CHECKPOINT)`` opens a trained model.
 """
 
@@ -15,7 +15,7 @@ install_hook()
 check_environment(__name__)
 check_texts_first()
 
-from . import criterion, model, task, text  # noqa: E402  (fairseq is checked first)
+from . import criterion, model, pretraining_task, task, text  # noqa: E402  (fairseq is checked first)
 from .hub import S2SModel  # noqa: E402
 
-__all__ = ["S2SModel", "criterion", "model", "task", "text"]
+__all__ = ["S2SModel", "criterion", "model", "pretraining_task", "task", "text"]

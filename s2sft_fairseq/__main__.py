@@ -11,11 +11,14 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from .criterion import LabelSmoothedOptions
 from .model_options import ModelOptions
 from .optimizer import AdamWOptions
-from .task_options import TaskOptions
+from .pretraining_task import PretrainingOptions
 from .text.splitter import SplitterOptions
 
 SECTIONS = (
-    ("--task s2s_ft", TaskOptions),
+    (
+        "--task s2s_ft or s2s_pretraining (monolingual text; --objective and --fragment-… are its own)",
+        PretrainingOptions,
+    ),
     ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
     ("--criterion s2s_ft_label_smoothed", LabelSmoothedOptions),
     ("--optimizer s2s_ft_adamw", AdamWOptions),

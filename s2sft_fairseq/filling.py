@@ -51,7 +51,7 @@ class Copy(NamedTuple):
 
 
 def likened(tokens: Sequence[str], method: Type[Objective], dictionary: PretrainedDictionary) -> List[Copy]:
-    """Of the tokens that a method has added to the vocabulary, those that begin as a copy, and of what."""
+    """Of the tokens that the checkpoint has no weights for, those that begin as a copy, and of what."""
     roles = {token: method.likened[token] for token in tokens if token in method.likened}
     return [
         Copy(token, dictionary.index(token), getattr(dictionary, f"{role}_word"), getattr(dictionary, f"{role}_index"))

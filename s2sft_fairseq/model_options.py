@@ -148,6 +148,7 @@ def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
     """The Transformer that the options describe; its position table takes the longest pair at least."""
     resolve_options(cfg)
     check_options(cfg)
+    longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[cfg.finetune_method].extra_positions
     return TransformerShape(
         vocab_size=vocab_size,
         embedding_size=cfg.embedding_dim or cfg.encoder_embed_dim,
@@ -155,7 +156,7 @@ def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
         layers=cfg.encoder_layers,
         heads=cfg.encoder_attention_heads,
         ffn_size=cfg.encoder_ffn_embed_dim,
-        positions=max(cfg.position_rows, cfg.max_source_positions + cfg.max_target_positions),
+        positions=max(cfg.position_rows, longest),
         segments=int(cfg.type_vocab_size or 0),
         turns=cfg.turn_rows,
         key_bias=not cfg.no_key_bias,

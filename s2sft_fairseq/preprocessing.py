@@ -16,7 +16,7 @@ def check_texts_first() -> None:
     binarize = command.main
 
     def main(args: Namespace) -> None:
-        if args.task == "s2s_ft":
+        if args.task in ("s2s_ft", "s2s_pretraining"):
             check_texts(args)
         binarize(args)
 
@@ -31,8 +31,9 @@ def check_texts(args: Namespace) -> None:
         FileNotFoundError: a file is missing.
     """
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
+    suffixes = [f".{language}" if language else "" for language in languages]
     for prefix in prefixes(args):
-        counts = {f"{prefix}.{language}": count_lines(Path(f"{prefix}.{language}")) for language in languages}
+        counts = {prefix + suffix: count_lines(Path(prefix + suffix)) for suffix in suffixes}
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
             raise UserError(f"{found}; expected one line each a pair")

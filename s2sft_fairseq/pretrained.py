@@ -185,13 +185,16 @@ def without_blank_segments(pretrained: Pretrained) -> Pretrained:
     return pretrained
 
 
-def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str]) -> List[str]:
+def check_vocabulary(
+    pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
+) -> List[str]:
     """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
 
-    A checkpoint may have rows beyond its vocabulary, which belong to no token.
+    A checkpoint may have rows beyond its vocabulary, which belong to no token. The data may have been binarized before
+    or after the vocabulary has grown by what a method needs, ``extra``.
 
     Returns:
-        the added tokens.
+        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, and extra ones.
 
     Raises:
         UserError: they do not belong together.
@@ -200,18 +203,19 @@ def check_vocabulary(pretrained: Pretrained, dictionary: PretrainedDictionary, a
     own = pretrained.vocabulary() or dictionary.symbols[:rows]
     added = [] if add is None else vocabulary.read_additions(Path(add), own)
     expected = [*own, *added]
+    brought = [token for token in extra if token not in expected]
     if len(own) > rows:
         raise UserError(
             f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
             "use files that belong together"
         )
-    if dictionary.symbols != expected:
+    if dictionary.symbols not in (expected, [*expected, *brought]):
         raise UserError(
             f"the data were binarized with another vocabulary than that of {directory}: "
             f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
             "--joined-dictionary, or name what was added with --vocab-add"
         )
-    return added
+    return [*added, *brought]
 
 
 def difference(found: Sequence[str], expected: Sequence[str]) -> str:

@@ -108,8 +108,7 @@ class S2SFTTask(FairseqTask):
             opened = self.prepare_new_model(cfg)
         resolve_options(cfg)
         method = OBJECTIVES[cfg.finetune_method]
-        extra = [token for token in method.extra_tokens if token not in self.dictionary]
-        self.dictionary.grow(extra)
+        self.dictionary.grow(method.extra_tokens)
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         check_declared(self.cfg, str(cfg.finetune_method), OBJECTIVES, "--finetune-method")
@@ -118,9 +117,7 @@ class S2SFTTask(FairseqTask):
         with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
             model = super().build_model(cfg, from_checkpoint)
         if opened:
-            added = [*dict.fromkeys([*cfg.added_tokens.split(), *extra])]
-            fill(model.transformer, opened, likened(added, method, self.dictionary))
-            cfg.added_tokens = " ".join(added)
+            fill(model.transformer, opened, likened(cfg.added_tokens.split(), method, self.dictionary))
         if not from_checkpoint:
             self.carry_text_side(cfg, opened)
         prepare_tuning(model, opened)
@@ -151,7 +148,8 @@ class S2SFTTask(FairseqTask):
         opened = pretrained.read(directory, cfg.pretrained_type)
         adopt_shape(cfg, opened.options())
         note_base(cfg, opened.family.name, opened.shapes)
-        cfg.added_tokens = " ".join(check_vocabulary(opened, self.dictionary, cfg.vocab_add))
+        extra = OBJECTIVES[cfg.finetune_method].extra_tokens
+        cfg.added_tokens = " ".join(check_vocabulary(opened, self.dictionary, cfg.vocab_add, extra))
         return opened
 
     def check_training(self) -> None:

@@ -106,8 +106,17 @@ class TestVocabulary:
     def opened(self, tmp_path: Path) -> Pretrained:
         return read(bert(tmp_path).directory)
 
-    def check(self, opened: Pretrained, tokens: List[str], add: Any = None) -> None:
-        check_vocabulary(opened, PretrainedDictionary(tokens), add and str(add))
+    def check(self, opened: Pretrained, tokens: List[str], add: Any = None, extra: Sequence[str] = ()) -> List[str]:
+        return check_vocabulary(opened, PretrainedDictionary(tokens), add and str(add), extra)
+
+    def test_data_with_and_without_the_tokens_of_a_method(self, tmp_path: Path) -> None:
+        """Binarized with the pretrained vocabulary, or with the dict.txt that import_pretrained wrote."""
+        opened = self.opened(tmp_path)
+        own = opened.vocabulary()
+        for tokens in (own, [*own, "[ATTN]"]):
+            assert self.check(opened, tokens, extra=["[ATTN]"]) == ["[ATTN]"]
+        with pytest.raises(UserError, match="another vocabulary"):
+            self.check(opened, [*own, "[ATTN]"])
 
     def test_its_own(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)

@@ -59,6 +59,7 @@ class Infilling(Objective):
     """
 
     options_class = InfillingOptions
+    extra_positions = 1  # the token that opens the target
     extra_tokens = (QUERY,)
     likened: ClassVar[Mapping[str, str]] = {QUERY: "mask"}
 

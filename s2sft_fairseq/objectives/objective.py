@@ -29,6 +29,7 @@ class Objective(ABC):
 
     Attributes:
         target_mask_prob: what ``--target-mask-prob`` is by default.
+        extra_positions: rows of the position table that a pair takes beyond its source and target.
         extra_tokens: tokens that the method needs; the vocabulary grows by those that it lacks.
         likened: of these, those that begin with the weights of a token with a role (a field of SpecialTokens); the
             others begin with the mean of all tokens.
@@ -36,6 +37,7 @@ class Objective(ABC):
     """
 
     target_mask_prob: ClassVar[float] = 0.0
+    extra_positions: ClassVar[int] = 0
     extra_tokens: ClassVar[Tuple[str, ...]] = ()
     likened: ClassVar[Mapping[str, str]] = {}
     options_class: ClassVar[Type[CorruptionOptions]] = CorruptionOptions
