@@ -41,7 +41,7 @@ LOADS = {
     FAST: [Load(SMALL, ("pseudo_masked", "causal"), batches=4, size=16)],
     FULL: [
         Load(SMALL, ("pseudo_masked", "causal", "masked"), batches=8, size=16),
-        Load(BASE, ("pseudo_masked", "causal"), batches=2, size=8),
+        Load(BASE, ("pseudo_masked", "causal"), batches=4, size=8),
     ],
 }
 
