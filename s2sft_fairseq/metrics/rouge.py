@@ -62,8 +62,8 @@ class Rouge(Metric):
             "--words",
             choices=sorted(WORDS),
             default="english",
-            help="english: stemmed words of A-Z and 0-9, as ROUGE-1.5.5; any: words of any script, unstemmed, and single "
-            "Chinese characters (default: english)",
+            help="english: stemmed words of A-Z and 0-9, as ROUGE-1.5.5; any: words of any script, unstemmed, "
+            "and single Chinese characters (default: english)",
         )
 
     def examples(

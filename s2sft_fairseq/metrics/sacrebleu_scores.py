@@ -1,0 +1,104 @@
+"""BLEU and chrF, by sacreBLEU's statistics of each example."""
+
+from argparse import _ArgumentGroup
+from typing import Any, Dict, Optional, Sequence
+
+import numpy as np
+
+from .metric import Examples, Metric, register_metric
+
+
+class StatisticsExamples(Examples):
+    """Statistics of each example, whose sums sacreBLEU turns into a score.
+
+    Args:
+        metric: sacreBLEU's metric; its statistics are summed and scored by its own functions.
+        name: of the figure.
+        statistics: of each example [N, K].
+    """
+
+    def __init__(self, metric: Any, name: str, statistics: np.ndarray) -> None:
+        self.metric = metric
+        self.name = name
+        self.statistics = statistics
+
+    def __len__(self) -> int:
+        return len(self.statistics)
+
+    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
+        """The corpus-level score of these examples."""
+        counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
+        return {self.name: self.score(counts @ self.statistics)}
+
+    def each(self) -> Dict[str, np.ndarray]:
+        """The scores of each example alone: with BLEU, rather 0 for a short one."""
+        return {self.name: np.array([self.score(row) for row in self.statistics])}
+
+    def score(self, statistics: np.ndarray) -> float:
+        """The score of summed statistics [K]."""
+        return float(self.metric._compute_score_from_stats(statistics.astype(np.int64).tolist()).score)
+
+
+class SacreBleuMetric(Metric):
+    """A metric of sacreBLEU.
+
+    Attributes:
+        metric: sacreBLEU's own.
+    """
+
+    metric: Any
+
+    def examples(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
+    ) -> Examples:
+        """Counts n-grams; with several references, as sacreBLEU does with that many reference files."""
+        streams = [list(stream) for stream in zip(*references)]
+        statistics = self.metric._extract_corpus_statistics(list(hypotheses), streams)
+        return StatisticsExamples(self.metric, self.name, np.array(statistics))
+
+
+@register_metric("bleu")
+class Bleu(SacreBleuMetric):
+    """Corpus BLEU.
+
+    Args:
+        tokenize: sacreBLEU's tokenization, ``13a`` by default.
+        lowercase: whether case is ignored.
+    """
+
+    summary = "sacreBLEU's BLEU"
+
+    def __init__(self, *, tokenize: Optional[str] = None, lowercase: bool = False) -> None:
+        from sacrebleu.metrics import BLEU
+
+        self.metric = BLEU(tokenize=tokenize, lowercase=lowercase)
+
+    @classmethod
+    def add_options(cls, group: _ArgumentGroup) -> None:
+        """Tokenization and case."""
+        names = ("13a", "intl", "char", "zh", "none")
+        group.add_argument("--tokenize", choices=names, help="sacreBLEU's tokenization (default: 13a)")
+        group.add_argument("--lowercase", action="store_true", help="ignore case")
+
+
+@register_metric("chrf")
+class ChrF(SacreBleuMetric):
+    """Corpus chrF.
+
+    Args:
+        word_order: n-grams of words up to this length count too: 2 for chrF++.
+    """
+
+    summary = "sacreBLEU's chrF"
+
+    def __init__(self, *, word_order: int = 0) -> None:
+        from sacrebleu.metrics import CHRF
+
+        self.metric = CHRF(word_order=word_order)
+
+    @classmethod
+    def add_options(cls, group: _ArgumentGroup) -> None:
+        """Words."""
+        group.add_argument(
+            "--word-order", type=int, default=0, metavar="N", help="word n-grams, 2 for chrF++ (default: 0)"
+        )
