@@ -95,7 +95,7 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     add("--weights", type=float, nargs="+", default=WEIGHTS, metavar="W", help="to try (default: 0 to 2 by 0.1)")
     add(
         "--metric",
-        default="rouge:rougeL",
+        default="rouge:rouge_l",
         metavar="METRIC[:FIGURE]",
         help=f"to maximize on --dev (default: %(default)s); metrics: {', '.join(sorted(METRICS))}",
     )

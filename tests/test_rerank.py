@@ -87,10 +87,10 @@ def test_the_development_set_chooses_the_weight(
     """The smallest of the best weights, by references in the traces or beside them."""
     dev = write_traces(tmp_path / "dev", [[SHORT, MIDDLE, LONG]] * 3, [reference] * 3)
     test = write_traces(tmp_path / "test", [[MIDDLE, SHORT, LONG]] * 2)
-    options = dict(by="gnmt", metric="rouge:rouge1")
+    options = dict(by="gnmt", metric="rouge:rouge_1")
     assert reranked(test, dev=dev, **options) == [best] * 2
     told = capsys.readouterr().out
-    assert f"by gnmt {weight:g}" in told and "gnmt 0.1: rouge:rouge1" in told
+    assert f"by gnmt {weight:g}" in told and "gnmt 0.1: rouge:rouge_1" in told
     plain = write_traces(tmp_path / "plain", [[SHORT, MIDDLE, LONG]] * 3)
     references = write_lines(tmp_path / "references", [reference] * 3)
     assert reranked(test, dev=plain, dev_references=references, **options) == [best] * 2
@@ -144,7 +144,7 @@ def test_damaged_traces(tmp_path: Path, lines: List[str], says: str) -> None:
         (dict(dev="{dev}"), "no T- lines"),
         (dict(dev="{dev}", dev_references="{short}"), "1 lines but .* for 2 inputs"),
         (dict(dev="{dev}", metric="rogue"), "no such metric; expected one of"),
-        (dict(dev="{dev}", dev_references="{two}", metric="rouge:rouge9"), "no such figure; expected one of rouge1"),
+        (dict(dev="{dev}", dev_references="{two}", metric="rouge:rouge9"), "no such figure; expected one of rouge_1"),
         (dict(dev="absent"), "absent"),
     ],
     ids=str,

@@ -44,8 +44,11 @@ class Means(Examples):
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
         """The means."""
-        counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
-        return dict(zip(self.scores, (counts @ self.table / counts.sum()).tolist()))
+        return self.weighted(np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self)))
+
+    def weighted(self, weights: np.ndarray) -> Dict[str, float]:
+        """The means where each example counts as often as its weight [N] says."""
+        return dict(zip(self.scores, (weights @ self.table / weights.sum()).tolist()))
 
     def each(self) -> Dict[str, np.ndarray]:
         """The scores as they were given."""

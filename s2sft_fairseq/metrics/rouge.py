@@ -2,31 +2,19 @@
 
 import re
 from argparse import _ArgumentGroup
-from typing import Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from ..rouge155 import count_overlap, stemmed_words, words_of_any_script
-from .bootstrap import RESAMPLES, sample
-from .metric import Examples, Means, Metric, register_metric
+from ..errors import UserError
+from ..rouge155 import count_overlap, files2rouge_scores, stemmed_words, words_of_any_script
+from .metric import Examples, Metric, register_metric
+from .rouge_examples import PrintedExamples, counted
 
-KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SEPARATORS = ("[X_SEP]", "<q>", "<S_SEP>")
 WORDS = {"english": stemmed_words, "any": words_of_any_script}
-
-
-class RougeExamples(Means):
-    """Scores of each example, whose figures over all of them are those that ROUGE-1.5.5 prints."""
-
-    def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """The means over some rows; over all, the mean over 1000 samples of them, which is what ROUGE-1.5.5 prints.
-
-        It differs from the mean by about a thirtieth of the standard error.
-        """
-        if rows is None:
-            rows = np.concatenate([sample(len(self), seed) for seed in range(RESAMPLES)])
-        return super().figures(rows)
+IMPLEMENTATIONS = ("own", "files2rouge")
 
 
 @register_metric("rouge")
@@ -40,23 +28,31 @@ class Rouge(Metric):
         sentence_separator: what parts the sentences of a text, besides line feeds.
         words: ``english`` for ROUGE-1.5.5's words and stems, which knows ASCII letters alone; ``any`` for words of any
             script, unstemmed, and single Chinese characters.
+        rouge_implementation: ``own``, or ``files2rouge`` for the Perl script through that package.
     """
 
     summary = "ROUGE-1, -2, -L and -Lsum as ROUGE-1.5.5 -m -a computes them"
 
-    def __init__(self, *, sentence_separator: Sequence[str] = SEPARATORS, words: str = "english") -> None:
-        self.sentence_end = re.compile("|".join(map(re.escape, ["\n", *sentence_separator])))
+    def __init__(
+        self,
+        *,
+        sentence_separator: Sequence[str] = SEPARATORS,
+        words: str = "english",
+        rouge_implementation: str = "own",
+    ) -> None:
+        self.sentence_end = re.compile("|".join(map(re.escape, ["\n", *filter(None, sentence_separator)])))
         self.words = WORDS[words]
+        self.perl = rouge_implementation == "files2rouge"
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Sentences, and the language."""
+        """Sentences, the language, and who counts."""
         group.add_argument(
             "--sentence-separator",
             nargs="*",
             default=SEPARATORS,
             metavar="STRING",
-            help=f"what parts sentences within a line, for rougeLsum (default: {' '.join(SEPARATORS)})",
+            help=f"what parts sentences within a line, for rouge_lsum (default: {' '.join(SEPARATORS)})",
         )
         group.add_argument(
             "--words",
@@ -65,13 +61,21 @@ class Rouge(Metric):
             help="english: stemmed words of A-Z and 0-9, as ROUGE-1.5.5; any: words of any script, unstemmed, "
             "and single Chinese characters (default: english)",
         )
+        group.add_argument(
+            "--rouge-implementation",
+            choices=IMPLEMENTATIONS,
+            default="own",
+            help="files2rouge: run the Perl script through that package (default: own, which needs no Perl)",
+        )
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
         """Scores each hypothesis; several references count as one that has all their units, as ROUGE-1.5.5 has it."""
+        if self.perl:
+            return self.printed(hypotheses, references)
         pairs = tqdm(zip(hypotheses, references), total=len(hypotheses), desc="rouge", delay=3, leave=False)
-        return RougeExamples(scores(np.array([self.counts(*pair) for pair in pairs])))
+        return counted(np.array([self.counts(*pair) for pair in pairs]))
 
     def counts(self, hypothesis: str, references: Sequence[str]) -> np.ndarray:
         """Counts over the references of an example [3, 4]."""
@@ -82,21 +86,12 @@ class Rouge(Metric):
         """The words of each sentence."""
         return [self.words(sentence) for sentence in self.sentence_end.split(text)]
 
-
-def scores(counts: np.ndarray) -> Dict[str, np.ndarray]:
-    """F1, recall and precision [N] of each kind, from counts [N, 3, 4]; rounded where ROUGE-1.5.5 rounds."""
-    shared, reference, hypothesis = np.moveaxis(counts, 1, 0)
-    recall = ratio(shared, reference)
-    precision = ratio(shared, hypothesis)
-    f1 = ratio(2 * recall * precision, recall + precision)
-    columns = {}
-    for index, kind in enumerate(KINDS):
-        columns[kind] = 100 * f1[:, index]
-        columns[f"{kind}_recall"] = 100 * recall[:, index]
-        columns[f"{kind}_precision"] = 100 * precision[:, index]
-    return columns
-
-
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Part / whole to five digits, and 0 where there is nothing."""
-    return np.round(np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0), 5)
+    def printed(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Examples:
+        """What files2rouge says."""
+        if len(references[0]) > 1 or self.words is not stemmed_words:
+            raise UserError("files2rouge takes one reference, of English words; leave --rouge-implementation out")
+        ours, theirs = (
+            [self.sentence_end.split(text) for text in texts] for texts in (hypotheses, next(zip(*references)))
+        )
+        whole = ([[" ".join(text)] for text in texts] for texts in (ours, theirs))
+        return PrintedExamples(files2rouge_scores(ours, theirs), files2rouge_scores(*whole))

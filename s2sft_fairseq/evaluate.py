@@ -1,0 +1,138 @@
+"""Scores outputs against references, with the metrics of the papers.
+
+python -m s2sft_fairseq.evaluate --metric rouge --hypothesis generate-test.txt --reference test.tgt
+
+Each file has one example a line; the hypotheses may be what fairseq-generate wrote. Beside each figure stands the
+interval in which 95 % of 1000 bootstrap samples of the examples lie.
+
+  --postprocess cnndm          the papers' post-processing first
+  --compare OTHER              a second system, and a paired bootstrap test of the difference
+  --metric NAME --help         the metric's own options
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Type
+
+from .errors import UserError
+from .evaluation_report import Report, write_each, write_json
+from .metrics import METRICS, Examples, Files, Metric
+from .metrics.bootstrap import RESAMPLES
+from .postprocess import STEPS, postprocess
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Runs the command.
+
+    Raises:
+        UserError: no such metric, or files that cannot be read or do not belong together.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    metric = chosen_metric(arguments)
+    own = own_options(metric) if metric else argparse.ArgumentParser(add_help=False)
+    args = parser(own).parse_args(arguments)
+    scorer = METRICS[args.metric](**{name: getattr(args, name) for name in vars(own.parse_args([]))})
+    examples = scored(scorer, args.hypothesis, args)
+    other = scored(scorer, args.compare, args) if args.compare else None
+    report = Report(args.metric, examples, other, resamples=args.resamples)
+    if args.each:
+        write_each(args.each, examples)
+    if args.json:
+        write_json(args.json, {**settings(args), **report.as_json()})
+    if str(args.json) != "-":
+        print(report.as_table())
+
+
+def chosen_metric(arguments: Sequence[str]) -> Optional[Type[Metric]]:
+    """The metric that a command line names, if it names one.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    naming = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    naming.add_argument("--metric")
+    name = naming.parse_known_args(arguments)[0].metric
+    if name is not None and name not in METRICS:
+        raise UserError(f"--metric {name}: no such metric; expected one of {', '.join(sorted(METRICS))}")
+    return None if name is None else METRICS[name]
+
+
+def own_options(metric: Type[Metric]) -> argparse.ArgumentParser:
+    """A parser of a metric's own options."""
+    options = argparse.ArgumentParser(add_help=False)
+    metric.add_options(options.add_argument_group(f"options of {metric.name}"))
+    return options
+
+
+def parser(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """A parser of the command line, the metric's own options included."""
+    whole = argparse.ArgumentParser(
+        prog="python -m s2sft_fairseq.evaluate",
+        description=__doc__,
+        epilog="metrics:\n" + listing({name: metric.summary for name, metric in METRICS.items()}),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[own],
+    )
+    whole.add_argument("--metric", required=True, metavar="NAME", help="one of those below")
+    add_files(whole)
+    steps = "; ".join(f"{name}: {step.summary}" for name, step in STEPS.items())
+    whole.add_argument("--postprocess", nargs="+", choices=sorted(STEPS), default=[], metavar="STEP", help=steps)
+    whole.add_argument(
+        "--trunc-len",
+        type=int,
+        metavar="N",
+        help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors take 70 "
+        "for UniLM and 160 for s2s-ft; else all)",
+    )
+    whole.add_argument(
+        "--resamples",
+        type=int,
+        default=RESAMPLES,
+        metavar="N",
+        help="bootstrap samples; 0: none (default: %(default)s)",
+    )
+    return whole
+
+
+def add_files(whole: argparse.ArgumentParser) -> None:
+    """The options that name files."""
+    whole.add_argument(
+        "--hypothesis", type=Path, required=True, metavar="FILE", help="outputs, or what fairseq-generate wrote"
+    )
+    whole.add_argument(
+        "--reference", type=Path, nargs="+", required=True, metavar="FILE", help="references, one file or several"
+    )
+    whole.add_argument("--source", type=Path, metavar="FILE", help="sources, for the metrics that need them")
+    whole.add_argument("--compare", type=Path, metavar="FILE", help="outputs of another system, to test the difference")
+    whole.add_argument("--json", type=Path, metavar="FILE", help="write the figures here; - for standard output alone")
+    whole.add_argument("--each", type=Path, metavar="FILE", help="write a table of each example's scores here (TSV)")
+
+
+def listing(summaries: Dict[str, str]) -> str:
+    """Names and what they stand for, one a line."""
+    return "\n".join(f"  {name:<10} {summary}" for name, summary in sorted(summaries.items()))
+
+
+def scored(metric: Metric, hypothesis: Path, args: argparse.Namespace) -> Examples:
+    """Reads, post-processes and scores the outputs of one system."""
+    texts = metric.read(Files(hypothesis, tuple(args.reference), args.source))
+    return metric.examples(*postprocess(texts, args.postprocess, most_words=args.trunc_len))
+
+
+def settings(args: argparse.Namespace) -> Dict[str, Any]:
+    """What was asked for, fit for JSON."""
+    outputs = ("json", "each")
+    return {name: plain(value) for name, value in vars(args).items() if name not in outputs and value is not None}
+
+
+def plain(value: Any) -> Any:
+    """Paths as strings."""
+    if isinstance(value, (list, tuple)):
+        items: List[Any] = [plain(item) for item in value]
+        return items
+    return str(value) if isinstance(value, Path) else value
+
+
+if __name__ == "__main__":
+    main()
