@@ -74,7 +74,7 @@ class Responses(Examples):
         persona_1, persona_2 = self.persona[rows].mean(axis=0).tolist()
         return {
             "nist_4": mteval.nist(sums),
-            "bleu_4": 100 * mteval.bleu(sums),
+            "bleu_4": 100 * mteval.bleu(sums.overlap),
             **meteor,
             "entropy_4": self.tables[4].entropy(rows),
             "distinct_1": self.tables[1].distinct(rows),

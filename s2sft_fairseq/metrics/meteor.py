@@ -78,7 +78,7 @@ def measure(
 
 
 def add_jar_option(group: _ArgumentGroup) -> None:
-    """Adds where METEOR's jar is, unless another metric has added it."""
+    """Adds where METEOR's jar is."""
     group.add_argument("--meteor-jar", type=Path, metavar="FILE", help="meteor-1.5.jar (default: pycocoevalcap's own)")
 
 

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Sequence, Set
 import numpy as np
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-from .ngrams import Ngram, closest_length, count_ngrams, number_of_ngrams, shared_ngrams, sum_by_length
+from .ngrams import Ngram, Overlap, count_ngrams, overlap, shared_ngrams, sum_by_length
 
 LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 PENALTY = math.log(0.5) / math.log(1.5) ** 2
@@ -19,40 +19,34 @@ split_13a = Tokenizer13a()
 
 
 class Counts(NamedTuple):
-    """What NIST and BLEU need of N examples.
+    """What NIST and BLEU need of N examples, or the sums over them.
 
     Attributes:
-        shared: n-grams that a reference has too [N, 4].
-        information: the sum of their information in bits [N, 4].
-        possible: n-grams of the hypothesis [N, 4].
-        closest: tokens of the reference whose length is closest [N].
+        overlap: how many n-grams hypothesis and references share.
+        information: how many bits those n-grams tell [N, 4].
         average: tokens of the references on average [N].
     """
 
-    shared: np.ndarray
+    overlap: Overlap
     information: np.ndarray
-    possible: np.ndarray
-    closest: np.ndarray
     average: np.ndarray
 
     def sums(self, rows: np.ndarray) -> "Counts":
         """The sums over these examples."""
-        return Counts(*(column[rows].sum(axis=0) for column in self))
+        return Counts(self.overlap.sums(rows), self.information[rows].sum(axis=0), self.average[rows].sum(axis=0))
 
 
 def count(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
     """Counts the n-grams of N hypotheses and of their references; how informative one is, the references tell."""
     outputs = [tokenize(text) for text in hypotheses]
     golds = [[tokenize(text) for text in texts] for texts in references]
-    shared = [shared_ngrams(count_ngrams(tokens), map(count_ngrams, texts)) for tokens, texts in zip(outputs, golds)]
+    shared = [shared_ngrams(tokens, texts) for tokens, texts in zip(outputs, golds)]
     bits = information(
         {ngram for ngrams in shared for ngram in ngrams}, [tokens for texts in golds for tokens in texts]
     )
     return Counts(
-        shared=np.stack([sum_by_length(ngrams) for ngrams in shared]),
+        overlap=overlap(outputs, golds, shared=shared),
         information=np.stack([sum_by_length({g: n * bits[g] for g, n in ngrams.items()}) for ngrams in shared]),
-        possible=number_of_ngrams(np.array([len(tokens) for tokens in outputs])),
-        closest=np.array([closest_length(len(tokens), map(len, texts)) for tokens, texts in zip(outputs, golds)]),
         average=np.array([np.mean([*map(len, texts)]) for texts in golds]),
     )
 
@@ -84,14 +78,14 @@ def information(ngrams: Set[Ngram], references: Sequence[Sequence[str]]) -> Dict
 
 def nist(sums: Counts) -> float:
     """NIST with n-grams up to 4 (Doddington, 2002): information per n-gram, with a penalty for short texts."""
-    gained = float(np.sum(sums.information / np.maximum(sums.possible, 1)))
-    length, expected = sums.possible[0], sums.average
+    gained = float(np.sum(sums.information / np.maximum(sums.overlap.possible, 1)))
+    length, expected = sums.overlap.possible[0], sums.average
     if not length or not expected:
         return 0.0
     return gained * math.exp(PENALTY * math.log(min(length / expected, 1)) ** 2)
 
 
-def bleu(sums: Counts) -> float:
+def bleu(sums: Overlap) -> float:
     """BLEU with n-grams up to 4 (Papineni et al., 2002), from 0 to 1.
 
     The first length without a match counts as half a match, the next as a quarter and so on; a length of which there

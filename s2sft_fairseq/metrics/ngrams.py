@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import reduce
 from operator import or_
-from typing import Iterable, Mapping, Sequence, Tuple
+from typing import Iterable, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -19,9 +19,9 @@ def count_ngrams(tokens: Sequence[str], *, longest: int = 4) -> "Counter[Ngram]"
     )
 
 
-def shared_ngrams(hypothesis: "Counter[Ngram]", references: Iterable["Counter[Ngram]"]) -> "Counter[Ngram]":
+def shared_ngrams(hypothesis: Sequence[str], references: Iterable[Sequence[str]]) -> "Counter[Ngram]":
     """How often each n-gram of a hypothesis counts: at most as often as in that reference which has it most often."""
-    return hypothesis & reduce(or_, references)
+    return count_ngrams(hypothesis) & reduce(or_, map(count_ngrams, references))
 
 
 def sum_by_length(counts: Mapping[Ngram, float], *, longest: int = 4) -> np.ndarray:
@@ -32,11 +32,39 @@ def sum_by_length(counts: Mapping[Ngram, float], *, longest: int = 4) -> np.ndar
     return sums
 
 
+class Overlap(NamedTuple):
+    """What BLEU needs of N examples, or the sums over them.
+
+    Attributes:
+        shared: n-grams that a reference has too [N, 4].
+        possible: n-grams of the hypothesis [N, 4].
+        closest: tokens of the reference whose length is closest [N].
+    """
+
+    shared: np.ndarray
+    possible: np.ndarray
+    closest: np.ndarray
+
+    def sums(self, rows: np.ndarray) -> "Overlap":
+        """The sums over these examples."""
+        return Overlap(*(column[rows].sum(axis=0) for column in self))
+
+
+def overlap(
+    hypotheses: Sequence[Sequence[str]],
+    references: Sequence[Sequence[Sequence[str]]],
+    *,
+    shared: Iterable[Mapping[Ngram, float]],
+) -> Overlap:
+    """Counts tokens, and the n-grams that hypotheses share with their references."""
+    lengths = np.array([len(tokens) for tokens in hypotheses])
+    return Overlap(
+        shared=np.stack([sum_by_length(ngrams) for ngrams in shared]),
+        possible=np.maximum(lengths[:, None] - np.arange(4), 0),
+        closest=np.array([closest_length(n, map(len, texts)) for n, texts in zip(lengths, references)]),
+    )
+
+
 def closest_length(length: int, others: Iterable[int]) -> int:
     """That of the other lengths which is closest; of two equally close ones the shorter."""
     return min(others, key=lambda other: (abs(other - length), other))
-
-
-def number_of_ngrams(lengths: np.ndarray, *, longest: int = 4) -> np.ndarray:
-    """How many 1-grams, 2-grams ... texts of these many tokens have: [N] -> [N, longest]."""
-    return np.maximum(lengths[:, None] - np.arange(longest), 0)
