@@ -77,9 +77,9 @@ def packed_batch(examples: Sequence[Blocks], objective: Objective, *, training: 
 class PairDataset(LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
-    A batch holds ``net_input`` and ``target`` as every fairseq task has them, ``packed``, the arguments of the model's
-    forward pass (:func:`packed_batch`), and ``nslots``, how many of its slots are no padding. The noise of an example
-    is a function of (seed, epoch, index), so neither workers nor a resumed run change it.
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``, the arguments of the
+    model's forward pass (:func:`packed_batch`). The noise of an example is a function of (seed, epoch, index), so
+    neither workers nor a resumed run change it.
 
     Args:
         source, target: framed text; the target may be missing when generating.
@@ -130,7 +130,6 @@ class PairDataset(LanguagePairDataset):
             by_id = {sample["id"]: sample["blocks"] for sample in samples}
             blocks = [by_id[i] for i in batch["id"].tolist()]
             batch["packed"] = packed_batch(blocks, self.objective, training=self.seed is not None)
-            batch["nslots"] = int(batch["packed"]["slots"]["token"].ne(self.objective.convention.pad).sum())
         return batch
 
     def ordered_indices(self) -> np.ndarray:

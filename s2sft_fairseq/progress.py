@@ -11,10 +11,16 @@ from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
+from torch import Tensor
 
 GB = 1 << 30
 RESIDENT_UNIT = 1 if sys.platform == "darwin" else 1 << 10
 """Bytes that ``ru_maxrss`` counts as one."""
+
+
+def count_slots(sample: Dict[str, Any], pad: int) -> Tensor:
+    """How many packed slots of a batch are no padding, []."""
+    return sample["packed"]["slots"]["token"].ne(pad).sum()
 
 
 @dataclass

@@ -26,7 +26,7 @@ from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options
 from .objectives import OBJECTIVES, Objective, Segments
 from .pretrained import Pretrained, check_vocabulary
-from .progress import Progress
+from .progress import Progress, count_slots
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
 from .task_options import TaskOptions
@@ -198,7 +198,7 @@ class S2SFTTask(FairseqTask):
     def train_step(self, sample: Dict[str, Any], *args: Any, **options: Any) -> Tuple[Tensor, Any, Dict[str, Any]]:
         """As fairseq's, and counts the packed slots."""
         loss, sample_size, logging_output = super().train_step(sample, *args, **options)
-        return loss, sample_size, {**logging_output, "nslots": sample["nslots"]}
+        return loss, sample_size, {**logging_output, "nslots": count_slots(sample, self.dictionary.pad())}
 
     def optimizer_step(self, optimizer: FairseqOptimizer, model: S2SFTModel, update_num: int) -> None:
         """As fairseq's, and counts the updates."""

@@ -46,6 +46,10 @@ class ValidationOptions(FairseqDataclass):
         default=None,
         metadata={"help": "the same for metrics by name, with commas between them: " + ", ".join(sorted(METRICS))},
     )
+    eval_metric_args: str = field(
+        default="{}",
+        metadata={"help": """options of the metrics, as JSON: '{"rouge": {"words": "any"}}'"""},
+    )
     eval_generation_args: str = field(
         default="{}",
         metadata={"help": """fairseq's search flags for --eval-…, as JSON: '{"beam": 4, "max_len_b": 40}'"""},
@@ -168,13 +172,32 @@ def chosen_metrics(options: ValidationOptions) -> List[Metric]:
     """The metrics that the options ask for.
 
     Raises:
-        UserError: there is no such metric.
+        UserError: there is no such metric, or it has no such option.
     """
     names = metric_names(options)
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise UserError(f"--eval-metric {unknown[0]}: no such metric; expected some of {', '.join(sorted(METRICS))}")
-    return [METRICS[name]() for name in names]
+    given = json_object("--eval-metric-args", options.eval_metric_args, '{"rouge": {"words": "any"}}')
+    try:
+        return [METRICS[name](**given.get(name, {})) for name in names]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"--eval-metric-args: {error}; expected what python -m s2sft_fairseq.evaluate lists") from None
+
+
+def json_object(flag: str, text: str, example: str) -> Dict[str, Any]:
+    """The value of a flag that is written in JSON.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{flag} is not valid JSON ({error}); expected an object such as '{example}'") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{flag} holds no JSON object; expected one such as '{example}'")
+    return found
 
 
 def check_validation(options: ValidationOptions, logged: Sequence[str]) -> None:
@@ -208,17 +231,12 @@ def generation_config(text: str) -> Any:
     Raises:
         UserError: no JSON object, a flag that fairseq does not have or that has no use here, or a bad value.
     """
-    expected = """expected search flags such as '{"beam": 4, "max_len_b": 40}'"""
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--eval-generation-args is not valid JSON ({error}); {expected}") from None
-    if not isinstance(given, dict):
-        raise UserError(f"--eval-generation-args holds no JSON object; {expected}")
+    example = '{"beam": 4, "max_len_b": 40}'
+    given = json_object("--eval-generation-args", text, example)
     defaults = OmegaConf.structured(GenerationConfig())
     for name in given:
         if name not in defaults or name in WITHOUT_USE:
-            raise UserError(f"--eval-generation-args: no flag {name!r} in validation; {expected}")
+            raise UserError(f"--eval-generation-args: no flag {name!r} in validation; expected such as '{example}'")
     try:
         return OmegaConf.merge(defaults, given)
     except OmegaConfBaseException as error:
@@ -266,7 +284,7 @@ def gather(mine: Dict[int, Example], *, processes: int) -> Dict[int, Example]:
 
 
 def score(metric: Metric, examples: Sequence[Example]) -> Dict[str, float]:
-    """The figures of a metric over texts."""
+    """The figures of a metric over texts, of recall, precision and F1 the last alone."""
     sources, references, hypotheses = zip(*examples)
     found = metric.examples(hypotheses, [[reference] for reference in references], sources).figures()
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in found.items() if not name.endswith(("_recall", "_precision"))}

@@ -237,7 +237,9 @@ class TestTraining:
 
 MISTAKES: Dict[str, Dict[str, Any]] = {
     "rogue": dict(eval_metric="seen,rogue"),
-    "not valid JSON": dict(eval_generation_args="{beam: 4}"),
+    "generation-args is not valid JSON": dict(eval_generation_args="{beam: 4}"),
+    "metric-args is not valid JSON": dict(eval_metric_args="{'seen': 4}"),
+    "--eval-metric-args: Seen": dict(eval_metric_args='{"seen": {"colour": 4}}'),
     "no JSON object": dict(eval_generation_args="[4]"),
     "'beem'": dict(eval_generation_args='{"beem": 4}'),
     "'score_reference'": dict(eval_generation_args='{"score_reference": true}'),
