@@ -82,8 +82,8 @@ def parser(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "--trunc-len",
         type=int,
         metavar="N",
-        help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors take 70 "
-        "for UniLM and 160 for s2s-ft; else all)",
+        help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors "
+        "take 70 for UniLM and 160 for s2s-ft; else all)",
     )
     whole.add_argument(
         "--resamples",

@@ -13,7 +13,7 @@ def penn_tokens(text: str, *, names: Mapping[str, str] = UPPER_BRACKETS) -> str:
 
     ``don ' t`` becomes ``do n't``, ``$ 3 , 000`` becomes ``$ 3,000`` and ``"`` becomes two back quotes or two
     apostrophes. The rules are those of the evaluation of s2s-ft (reference P1), under which the papers' figures were
-    measured, oddities included: ``U . S . A .`` becomes ``U.S.A. . A .``.
+    measured, oddities included: ``U . S . A .`` becomes ``U.S. . A .``.
 
     Args:
         text: tokens between spaces.
@@ -121,7 +121,7 @@ class Rewriter:
         return self.append("." + self.ahead(1), read=2)
 
     def initials(self) -> int:
-        """U . N . -> U.N. with a point left over: what comes after the second letter is read again."""
+        """U . N . -> U.N. with a point left over, as the second is read again; those of longer names stay apart."""
         if self.ahead() != "." or not (is_initial(self.last()) and is_initial(self.ahead(1)) and self.ahead(2) == "."):
             return 0
         end = 3

@@ -1,0 +1,98 @@
+"""Outputs take the form of the papers' references, step by step (reference P1, P2, P3)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2sft_fairseq.metrics.texts import Texts
+from s2sft_fairseq.penn_tokens import LOWER_BRACKETS, penn_tokens
+from s2sft_fairseq.postprocess import cnndm, postprocess
+
+PENN = {
+    'he said : " no "': "he said : `` no ''",
+    "' yes ' , ' no '": "` yes ' , ` no '",
+    "we don ' t": "we do n't",
+    "can ' t": "ca n't",
+    "it ' s , he ' d , they ' ll": "it 's , he 'd , they 'll",
+    "$ 1 , 000 , 000": "$ 1,000,000",
+    "3 . 14": "3.14",
+    "at 3 . then": "at 3 . then",
+    "wait . . . what": "wait ... what",
+    "well - known": "well-known",
+    "state - of - the - art": "state-of-the-art",
+    "no - - yes": "no -- yes",
+    "- at the start , at the end -": "- at the start , at the end -",
+    "( a ) [ b ] { c }": "-LRB- a -RRB- -LSB- b -RSB- -LCB- c -RCB-",
+    "the U . S . army": "the U.S. . army",
+    "U . S . A . now": "U.S. . A . now",
+    "A . then": "A . then",
+    "": "",
+}
+CNNDM = {
+    "one two three four five [X_SEP] six seven eight nine ten": "one two three four five\nsix seven eight nine ten",
+    "only four tokens here [X_SEP] this one has five tokens": "this one has five tokens",
+    "a b c d e [X_SEP] E D C B f": "a b c d e",  # 4 of 5 words are known
+    "a b c d e [X_SEP] a b c f g": "a b c d e\na b c f g",
+    "a b c d e [X_SEP] a b c d f [X_SEP] f g h i j": "a b c d e\nf g h i j",
+    "he (or she) said so today": "he -LRB- or she -RRB- said so today",
+    "[X_SEP]": "",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("text", PENN)
+def test_penn_tokens(text: str) -> None:
+    assert penn_tokens(text) == PENN[text]
+
+
+def test_lower_case_brackets() -> None:
+    assert penn_tokens("( a )", names=LOWER_BRACKETS) == "-lrb- a -rrb-"
+
+
+@given(st.lists(st.sampled_from(["a", "n", "t", "x-", "3", ",", ".", "-", "...", "é", "!"])))
+def test_nothing_is_lost(tokens: list) -> None:
+    """Where there are no quotes, brackets or initials, only spaces go."""
+    assert penn_tokens(" ".join(tokens)).replace(" ", "") == "".join(tokens)
+
+
+@pytest.mark.parametrize("text", CNNDM)
+def test_cnndm(text: str) -> None:
+    assert cnndm(text) == CNNDM[text]
+
+
+def one(hypothesis: str, reference: str, *names: str, **options: int) -> tuple:
+    """A pair after these steps."""
+    texts = postprocess(Texts([hypothesis], [[reference]]), names, **options)
+    return texts.hypotheses[0], texts.references[0][0]
+
+
+@pytest.mark.parametrize(
+    ("most_words", "lines"), [({}, (50, 10)), ({"most_words": 55}, (50, 5)), ({"most_words": 0}, (50, 20))]
+)
+def test_cnndm_is_cut(most_words: dict, lines: tuple) -> None:
+    first, second = (
+        " ".join(f"{letter}{number}" for number in range(count)) for letter, count in (("a", 50), ("b", 20))
+    )
+    text, _ = one(f"{first} [X_SEP] {second}", "", "cnndm", **most_words)
+    assert tuple(len(line.split()) for line in text.split("\n")) == lines
+
+
+def test_a_cut_at_the_end_of_a_sentence_leaves_no_empty_one() -> None:
+    assert one("a b c d e [X_SEP] f g h i j", "", "cnndm", most_words=5)[0] == "a b c d e"
+
+
+def test_cnndm_reference() -> None:
+    assert one("", " a b <S_SEP> c d \n", "cnndm")[1] == "a b\nc d"
+
+
+def test_gigaword() -> None:
+    text = "the ( [UNK] ) index & rate rose 1 . 11 %"
+    assert one(text, "1 (", "gigaword") == ("the -lrb- UNK -rrb- index &amp; rate rose #.## %", "1 (")
+
+
+def test_wordpiece() -> None:
+    assert one("un ##believ ##able ##", "a ##b", "wordpiece") == ("unbelievable", "a ##b")
+
+
+def test_steps_in_order() -> None:
+    assert one("we say no ##w : don ' t", "", "wordpiece", "cnndm")[0] == "we say now : do n't"
