@@ -18,7 +18,7 @@ Span = Tuple[int, int]
 
 
 class Window(NamedTuple):
-    """Consecutive words of a source: the characters from ``start`` to ``end``, the pieces from ``first`` to ``last``."""
+    """Consecutive words: characters ``start`` to ``end`` and pieces ``first`` to ``last`` of a source."""
 
     start: int
     end: int
@@ -86,12 +86,12 @@ def select(source: Source, query: str, *, limit: int, keep: str) -> str:
 def windows(units: Sequence[Window], limit: int) -> Iterator[Window]:
     """The longest window that begins with each unit; every other window is a part of one of these."""
     behind = 0
-    for unit in units:
+    for place, unit in enumerate(units):
+        behind = max(behind, place)
         while behind < len(units) and units[behind].last - unit.first <= limit:
             behind += 1
-        last = units[behind - 1]
-        if last.last > unit.first:
-            yield Window(unit.start, last.end, unit.first, last.last)
+        if behind > place:
+            yield Window(unit.start, units[behind - 1].end, unit.first, units[behind - 1].last)
 
 
 def keep_head(source: Source, longest: Sequence[Window], query: str) -> Window:
