@@ -198,7 +198,7 @@ class S2SFTTask(FairseqTask):
     def train_step(self, sample: Dict[str, Any], *args: Any, **options: Any) -> Tuple[Tensor, Any, Dict[str, Any]]:
         """As fairseq's, and counts the packed slots."""
         loss, sample_size, logging_output = super().train_step(sample, *args, **options)
-        return loss, sample_size, {**logging_output, "nslots": count_slots(sample, self.dictionary.pad())}
+        return loss, sample_size, {**logging_output, "nslots": count_slots(sample)}
 
     def optimizer_step(self, optimizer: FairseqOptimizer, model: S2SFTModel, update_num: int) -> None:
         """As fairseq's, and counts the updates."""

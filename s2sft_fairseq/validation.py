@@ -215,6 +215,9 @@ def check_validation(options: ValidationOptions, logged: Sequence[str]) -> None:
             raise UserError(f"--{flag.replace('_', '-')} {getattr(options, flag)}: expected a number, 0 or more")
     generation_config(options.eval_generation_args)
     generated = [name for metric in chosen_metrics(options) for name in score(metric, [Example("a", "a", "a")])]
+    twice = next((name for name in generated if generated.count(name) > 1), None)
+    if twice:
+        raise UserError(f"--eval-metric: two of {', '.join(metric_names(options))} log {twice}; expected one that does")
     best = options.best_checkpoint_metric
     if best not in (*logged, *generated):
         raise UserError(

@@ -5,7 +5,7 @@ from typing import Any, Iterator, Optional
 
 import numpy as np
 import pytest
-from builders import METHODS, PAD, VOCABULARY, objective, random_pairs
+from builders import METHODS, VOCABULARY, objective, random_pairs
 from fairseq.data import ListDataset
 from fairseq.logging import metrics
 from torch import Tensor
@@ -110,5 +110,5 @@ def test_slots_are_counted_without_padding(method: str, training: bool) -> None:
     data = PairDataset(sources, targets, objective=chosen, seed=1 if training else None, **dictionaries)
     batch = data.collater([data[index] for index in range(len(pairs))])
     alone = [data.collater([data[index]])["packed"]["slots"]["token"] for index in range(len(pairs))]
-    assert count_slots(batch, PAD) == sum(map(Tensor.numel, alone))
-    assert count_slots(batch, PAD) < batch["packed"]["slots"]["token"].numel()
+    assert count_slots(batch) == sum(map(Tensor.numel, alone))
+    assert count_slots(batch) < batch["packed"]["slots"]["token"].numel()

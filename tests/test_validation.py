@@ -57,7 +57,8 @@ class Seen(Metric):
 @pytest.fixture(autouse=True)
 def seen(monkeypatch: pytest.MonkeyPatch) -> List[List[Example]]:
     """The calls of the metric ``seen``."""
-    monkeypatch.setitem(METRICS, "seen", Seen)
+    for name in ("seen", "again"):
+        monkeypatch.setitem(METRICS, name, Seen)
     monkeypatch.setattr(Seen, "calls", [])
     return Seen.calls
 
@@ -244,6 +245,7 @@ MISTAKES: Dict[str, Dict[str, Any]] = {
     "'beem'": dict(eval_generation_args='{"beem": 4}'),
     "'score_reference'": dict(eval_generation_args='{"score_reference": true}'),
     "args, beam:": dict(eval_generation_args='{"beam": "many"}'),
+    "two of seen, again log seen": dict(eval_metric="seen,again"),
     "--eval-sentences -1": dict(eval_sentences=-1),
     "--eval-print-samples -1": dict(eval_print_samples=-1),
     "not logged": dict(best_checkpoint_metric="rouge_l"),
