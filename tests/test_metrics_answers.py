@@ -129,6 +129,13 @@ def test_a_threshold_withholds_doubtful_answers(tmp_path):
     assert examples.figures(np.array([1, 2, 2]))["exact"] == 100
 
 
+def test_every_sample_has_the_same_figures():
+    examples = Squad().examples(["cat", ""], [["cat"], [""]])
+    sample = examples.figures(np.array([1, 1]))
+    assert set(sample) == set(examples.figures())
+    assert sample["NoAns_f1"] == sample["f1"] == 100 and np.isnan(sample["HasAns_f1"])
+
+
 @pytest.mark.parametrize("content", ["0.5\n", "0.5\nmuch\n"])
 def test_probabilities_that_do_not_fit(tmp_path, content):
     (tmp_path / "doubts").write_text(content)

@@ -38,7 +38,7 @@ class NgramTable:
         """The entropy of the n-grams in these texts, in nats (Zhang et al., 2018); 0 without any."""
         counts = self.counts(rows)
         shares = counts / counts.sum()
-        return float(-np.sum(shares * np.log(shares)))
+        return float(np.sum(shares * np.log(1 / shares)))
 
     def distinct(self, rows: np.ndarray) -> float:
         """The number of different n-grams divided by that of all (Li et al., 2016), from 0 to 1; 0 without any."""

@@ -62,11 +62,11 @@ class GlueExamples(Examples):
         self.stats = load("scipy.stats", package="scipy", purpose="--metric glue")
         names, labels = np.unique([predicted, expected], return_inverse=True)
         self.labels = labels.reshape(2, -1)
-        self.numbers = as_numbers(names)
+        self.numbers = as_numbers(names.tolist())
         self.continuous = self.numbers is not None and not np.array_equal(self.numbers, np.round(self.numbers))
         if not self.continuous and len(names) > MOST_LABELS:
             raise UserError(f"--metric glue found {len(names)} different lines; expected one label or number a line")
-        self.positive = np.flatnonzero(names == positive) if len({*expected}) <= 2 else []
+        self.positive = np.flatnonzero((names == positive) & (len({*expected}) <= 2))
 
     def __len__(self) -> int:
         return self.labels.shape[1]

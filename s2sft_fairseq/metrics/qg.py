@@ -2,7 +2,7 @@
 
 from argparse import _ArgumentGroup
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from ..penn_tokens import LOWER_BRACKETS, penn_tokens
 from . import coco
 from .meteor import Meteor, add_jar_option, measure
 from .metric import Examples, Metric, register_metric
+
+Score = TypeVar("Score")
 
 DU_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 """How the references of Du et al. write brackets and signs."""
@@ -105,6 +107,6 @@ class Questions(Examples):
         return {**named_bleu(bleu.tolist()), **meteor, "rouge_l": float(self.rouge[rows].mean())}
 
 
-def named_bleu(scores: Sequence) -> Dict:
+def named_bleu(scores: Iterable[Score]) -> Dict[str, Score]:
     """BLEU-1 to BLEU-4 by name."""
     return {f"bleu_{length}": score for length, score in enumerate(scores, 1)}

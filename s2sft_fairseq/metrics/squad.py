@@ -61,7 +61,7 @@ class Squad(Metric):
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
         """Scores each answer by the expected one that suits it best; an example without any is unanswerable."""
-        expected = list(map(expected_answers, references))
+        expected, file = list(map(expected_answers, references)), self.na_probs
         score = score_1 if self.version == "1.1" else score_2
         exact, f1 = np.array([score(answer, texts) for answer, texts in zip(hypotheses, expected)]).T
         if self.version == "1.1":
@@ -70,7 +70,7 @@ class Squad(Metric):
             {"exact": exact, "f1": f1},
             answered=np.array(hypotheses) != "",
             answerable=np.array([bool(texts) for texts in expected]),
-            na_probs=self.na_probs and read_probabilities(self.na_probs, len(hypotheses), names=sources),
+            na_probs=None if file is None else read_probabilities(file, len(hypotheses), names=sources),
             threshold=self.na_prob_threshold,
         )
 
@@ -128,14 +128,18 @@ class Squad2(Examples):
         return self.scores
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """Exact match and F1 over all questions, over both kinds, and at the best thresholds, each in points."""
+        """Exact match and F1 over all questions, over both kinds, and at the best thresholds, each in points.
+
+        A sample without questions of a kind that there is has no number for it.
+        """
         rows = np.arange(len(self)) if rows is None else rows
-        kinds = {"": rows, "HasAns_": rows[self.answerable[rows]], "NoAns_": rows[~self.answerable[rows]]}
+        everything = np.ones(len(self), dtype=bool)
+        kinds = {"": everything, "HasAns_": self.answerable, "NoAns_": ~self.answerable}
         found = {
-            f"{kind}{name}": float(score[chosen].mean())
+            f"{kind}{name}": mean(score[rows[chosen[rows]]])
             for kind, chosen in kinds.items()
             for name, score in self.scores.items()
-            if len(chosen)
+            if chosen.any()
         }
         if self.na_probs is not None:
             for name in self.raw:
@@ -153,6 +157,11 @@ class Squad2(Examples):
         totals = np.cumsum(np.concatenate([[np.count_nonzero(~self.answerable[rows])], gains[rows]]))
         best = int(np.argmax(totals))
         return 100 * float(totals[best]) / len(rows), float(self.na_probs[rows[best - 1]]) if best else 0.0
+
+
+def mean(scores: np.ndarray) -> float:
+    """The mean, or not a number of none."""
+    return float(scores.mean()) if len(scores) else float("nan")
 
 
 def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]) -> np.ndarray:
