@@ -9,18 +9,19 @@ from torch import Tensor
 
 from .dataset import packed_batch
 from .pretraining import PretrainingObjective
+from .slots import PADDING
 
 
 def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
     """Parts the tokens of lines of these sizes into blocks of at most ``room``: where each block begins, and the end.
 
     A block takes as many whole lines of a document as it can; an empty line ends a document. A line that is longer
-    than a block is parted.
+    than a block is parted, and what is left of it opens the next one.
     """
-    ends = np.cumsum(sizes)
-    documents = np.append(ends[sizes == 0], ends[-1:])
+    ends, total = np.cumsum(sizes), int(sizes.sum())
+    documents = np.append(ends[sizes == 0], total)
     bounds = [0]
-    while bounds[-1] < documents[-1]:
+    while bounds[-1] < total:
         start = bounds[-1]
         document = documents[np.searchsorted(documents, start, side="right")]
         whole_lines = ends[max(0, np.searchsorted(ends, start + room, side="right") - 1)]
@@ -88,15 +89,17 @@ class TextDataset(FairseqDataset):
         return {"id": index, "blocks": self.objective.train(text, rng)}
 
     def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
-        """A batch; its size in words is that of its labels."""
+        """A batch with the fields of one of pairs, as far as training takes them."""
         if not samples:
             return {}
         blocks = [sample["blocks"] for sample in samples]
+        packed = packed_batch(blocks, self.objective, training=self.seed is not None)
         return {
             "id": torch.tensor([sample["id"] for sample in samples]),
             "nsentences": len(samples),
             "net_input": {},
-            "packed": packed_batch(blocks, self.objective, training=self.seed is not None),
+            "packed": packed,
+            "nslots": int(packed["slots"]["group"].ne(PADDING).sum()),
         }
 
     @property

@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-METHODS = ("causal", "masked", "pseudo_masked")
+METHODS = ("causal", "infilling", "masked", "pseudo_masked")
 SPECIAL = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = [f"w{number}" for number in range(40)]
 PLUGIN = ["--user-dir", "s2sft_fairseq", "--task", "s2s_ft"]

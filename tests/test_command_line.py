@@ -293,7 +293,7 @@ class TestHelp:
     def test_options_and_defaults_are_listed(self) -> None:
         out = " ".join(run(["python", "-m", "s2sft_fairseq"]).out.split())
         for option in (
-            "--finetune-method {causal,masked,pseudo_masked}",
+            "--finetune-method {causal,infilling,masked,pseudo_masked}",
             "--pretrained",
             "--truncate-source",
         ):

@@ -21,7 +21,7 @@ from commands import (
 pytestmark = pytest.mark.slow
 
 SYMBOLS = WORDS[:20]
-UPDATES = {"causal": 2000, "masked": 800, "pseudo_masked": 800}
+UPDATES = {"causal": 2000, "infilling": 2000, "masked": 800, "pseudo_masked": 800}
 """About twice as many as it takes; where a known token predicts its successor, it takes longer."""
 
 

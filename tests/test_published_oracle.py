@@ -39,7 +39,10 @@ Scored = Tuple[float, List[int]]
 
 
 class Published(NamedTuple):
-    """A fine-tuning method on an encoder; sources and targets are lists of rows without special tokens."""
+    """A fine-tuning method on an encoder; sources and targets are lists of rows without special tokens.
+
+    The query of infilling begins as a copy of the mask, which therefore stands for it.
+    """
 
     encoder: Checkpoint
     method: str
@@ -61,6 +64,11 @@ class Published(NamedTuple):
             return [start, *words][:MAX_SOURCE]
         return [*[start, *words][: MAX_SOURCE - 1], self.end]
 
+    @property
+    def opening(self) -> List[int]:
+        """What stands before the known tokens of a target."""
+        return {"causal": [self.end], "infilling": [self.encoder.row(self.encoder.special.start)]}.get(self.method, [])
+
     def log_probs(self, tokens: Tensor, positions: Tensor, start: int, allowed: Tensor) -> Tensor:
         """Natural logarithms [B, T, V] of tokens [B, T]; the target and its segment begin at ``start``."""
         of_source, of_target = self.encoder.segments
@@ -73,18 +81,22 @@ class Published(NamedTuple):
         """Log-probability of each token of the cut target [T], its end included."""
         known, wanted = self.source(source), [*target[: MAX_TARGET - 1], self.end]
         start, length = len(known), len(wanted)
-        positions, allowed = torch.arange(start + length), left_to_right(start, length)
-        slots = [*known, self.end, *wanted[:-1]]
-        if self.method != "causal":
-            slots = [*known, *wanted, *[self.mask] * length]
-            positions, allowed = torch.cat([positions, positions[start:]]), with_pseudo_masks(allowed, start)
+        slots = [*known, *self.opening, *wanted]
+        first = len(slots) - length
+        positions, allowed = torch.arange(len(slots)), left_to_right(start, len(slots) - start)
+        if self.method == "causal":
+            slots, positions, allowed = slots[:-1], positions[:-1], allowed[:-1, :-1]
+        else:
+            slots, positions = slots + [self.mask] * length, torch.cat([positions, positions[first:]])
+            allowed = with_pseudo_masks(allowed, first)
         found = self.log_probs(torch.tensor([slots]), positions, start, allowed)[0, -length:]
         return found[torch.arange(length), torch.tensor(wanted)]
 
     def next(self, source: List[int], prefixes: List[List[int]]) -> Tensor:
         """Log-probabilities [B, V] of the token after each of several prefixes of one length, within the limits."""
         known = self.source(source)
-        tails = [[self.end, *prefix] if self.method == "causal" else [*prefix, self.mask] for prefix in prefixes]
+        query = [] if self.method == "causal" else [self.mask]
+        tails = [[*self.opening, *prefix, *query] for prefix in prefixes]
         tokens, allowed = torch.tensor([known + tail for tail in tails]), left_to_right(len(known), len(tails[0]))
         found = self.log_probs(tokens, torch.arange(len(allowed)), len(known), allowed)[:, -1]
         if len(prefixes[0]) < SHORTEST:
