@@ -117,7 +117,9 @@ def test_the_best_threshold_is_the_best_of_all(tmp_path_factory, pairs, random):
         assert figures[f"best_{name}"] == pytest.approx(best)
         threshold = figures[f"best_{name}_thresh"]
         reached = Squad(na_probs=file, na_prob_threshold=threshold).examples(answers, references).figures()[name]
-        assert reached == pytest.approx(best)
+        assert (
+            reached >= best - 1e-9
+        )  # more, where an answer of articles only is no answer: the script counts it as one
 
 
 def test_a_threshold_withholds_doubtful_answers(tmp_path):
