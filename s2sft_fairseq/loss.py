@@ -1,6 +1,6 @@
 """Label-smoothed cross entropy straight from hidden states: the scores of a whole batch are never in memory at once."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -29,8 +29,7 @@ class LinearCrossEntropy(Function):
     ) -> Tuple[Tensor, Tensor]:
         """Hidden states [N, E], a token table [V, E] with biases [V], labels and weights [N] → two sums, each []."""
         inputs = (hidden, table, bias)
-        wanted = any(ctx.needs_input_grad)
-        gradients = [torch.zeros_like(tensor) for tensor in inputs] if wanted else []
+        gradients = [torch.zeros_like(t) if wanted else None for t, wanted in zip(inputs, ctx.needs_input_grad)]
         sums = torch.zeros(2, dtype=torch.float32, device=hidden.device)
         rows = max(1, CHUNK // len(table))
         for start in range(0, len(hidden), rows):
@@ -44,7 +43,8 @@ class LinearCrossEntropy(Function):
     @staticmethod
     def backward(ctx: Any, of_loss: Tensor, of_nll: Tensor) -> Tuple[Any, ...]:
         """The gradients that :meth:`forward` kept, times that of the loss."""
-        return (*(gradient.mul_(of_loss.to(gradient.dtype)) for gradient in ctx.saved_tensors), None, None, None)
+        gradients = (g if g is None else g.mul_(of_loss.to(g.dtype)) for g in ctx.saved_tensors)
+        return (*gradients, None, None, None)
 
 
 def add_chunk(
@@ -53,9 +53,9 @@ def add_chunk(
     smoothing: float,
     weight: Optional[Tensor],
     chunk: slice,
-    gradients: List[Tensor],
+    gradients: Sequence[Optional[Tensor]],
 ) -> Tensor:
-    """The loss and nll of one chunk of slots, [2]; adds to the gradients, if there are any."""
+    """The loss and nll of one chunk of slots, [2]; adds to the gradients that are wanted."""
     hidden, (table, bias) = inputs[0][chunk], inputs[1:]
     scores = torch.addmm(bias, hidden, table.t()).float()  # [n, V]
     others = smoothing / (scores.size(1) - 1)
@@ -65,13 +65,17 @@ def add_chunk(
     smooth = scores.size(1) * log_total - scores.sum(1, keepdim=True)
     loss = (1 - smoothing - others) * nll + others * smooth
     counts = None if weight is None else weight[chunk].float().unsqueeze(1)
-    if gradients:
+    of_hidden, of_table, of_bias = gradients
+    if any(gradient is not None for gradient in gradients):
         scores = scores.sub_(log_total).exp_().sub_(others)
         scores = scores.scatter_add_(1, label, torch.full_like(nll, smoothing + others - 1))
         scores = (scores if counts is None else scores.mul_(counts)).to(hidden.dtype)
-        gradients[0][chunk] = scores @ table
-        gradients[1].addmm_(scores.t(), hidden)
-        gradients[2].add_(scores.sum(0))
+    if of_hidden is not None:
+        of_hidden[chunk] = scores @ table
+    if of_table is not None:
+        of_table.addmm_(scores.t(), hidden)
+    if of_bias is not None:
+        of_bias.add_(scores.sum(0))
     sums = (loss, nll) if counts is None else (loss * counts, nll * counts)
     return torch.stack([each.sum() for each in sums])
 

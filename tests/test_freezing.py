@@ -1,6 +1,6 @@
 """Frozen embeddings and layers, and activations that the backward pass computes again."""
 
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.freezing import apply_freezing
+from s2sft_fairseq.loss import linear_cross_entropy
 from s2sft_fairseq.model import S2SFTModel
 
 
@@ -90,6 +91,24 @@ def kept(model: S2SFTModel) -> int:
 
 def test_recomputed_activations_take_less_memory() -> None:
     assert kept(model_with(checkpoint_activations=True)) < 0.6 * kept(model_with())
+
+
+@pytest.mark.parametrize("trained", [(True, False, False), (True, False, True), (False, True, False)])
+def test_the_loss_computes_the_gradients_that_are_wanted(trained: Tuple[bool, ...]) -> None:
+    """Those of a frozen token table, the most expensive ones, not at all; the others are the same."""
+
+    def gradients(wanted: Tuple[bool, ...]) -> List[Optional[Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(5, 4), (9, 4), (9,)]
+        inputs = [torch.randn(shape, generator=generator).requires_grad_(want) for shape, want in zip(shapes, wanted)]
+        loss, _ = linear_cross_entropy(*inputs, torch.arange(5), smoothing=0.1)
+        kept = loss.grad_fn.saved_tensors
+        assert [tensor is not None for tensor in kept] == list(wanted)
+        loss.backward()
+        return [tensor.grad for tensor in inputs]
+
+    for found, expected, want in zip(gradients(trained), gradients((True, True, True)), trained):
+        assert found is None if not want else found.equal(expected)
 
 
 def test_generating_is_not_concerned() -> None:
