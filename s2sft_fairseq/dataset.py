@@ -1,6 +1,6 @@
 """Sentence pairs as batches: framed and truncated text, laid out by the objective, padded block by block."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Protocol, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from torch import Tensor
 
 from .objectives import Objective
-from .slots import IGNORE, Blocks, collate
+from .slots import IGNORE, Blocks, Convention, Slots, collate
 
 POOL = 16
 """Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
@@ -58,7 +58,18 @@ class FramedText(BaseWrapperDataset):
         return int((self.uncut > self.framed_sizes).sum())
 
 
-def packed_batch(examples: Sequence[Blocks], objective: Objective, *, training: bool) -> Dict[str, Any]:
+class Weighs(Protocol):
+    """What a batch must know of the objective that has laid it out."""
+
+    @property
+    def convention(self) -> Convention:
+        """Its padding token."""
+
+    def weights(self, packed: Slots) -> Optional[Tensor]:
+        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+
+
+def packed_batch(examples: Sequence[Blocks], objective: Weighs, *, training: bool) -> Dict[str, Any]:
     """The arguments of the model's forward pass over a batch of examples, as far as the data decide them.
 
     That is ``slots`` (a dict of [B, L]), ``source_length`` (S), ``labelled_from``, the first column with a label, and

@@ -24,7 +24,7 @@ def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
     while bounds[-1] < total:
         start = bounds[-1]
         document = documents[np.searchsorted(documents, start, side="right")]
-        whole_lines = ends[max(0, np.searchsorted(ends, start + room, side="right") - 1)]
+        whole_lines = ends[max(0, int(np.searchsorted(ends, start + room, side="right")) - 1)]
         bounds.append(int(min(document, whole_lines if start < whole_lines <= start + room else start + room)))
     return np.array(bounds)
 

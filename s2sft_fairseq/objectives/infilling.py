@@ -118,7 +118,8 @@ class Infilling(Objective):
             return None
         labelled = packed.label.ne(IGNORE)
         by_words = packed.group[labelled] == packed.step[labelled]
-        return torch.where(by_words, *map(torch.tensor, self.flows))
+        of_words, of_spans = map(torch.tensor, self.flows)
+        return torch.where(by_words, of_words, of_spans)
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         return source + 1 + target * (1 + np.count_nonzero(self.flows))

@@ -5,7 +5,7 @@ The pair is laid out by the fine-tuning method, which is ``infilling`` in the pa
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -118,7 +118,7 @@ class ErnieGen(PretrainingObjective):
     def evaluate(self, text: Tensor, rng: np.random.Generator) -> Blocks:
         return self.method.evaluate(*self.pair(text, rng))
 
-    def weights(self, packed: Slots) -> Any:
+    def weights(self, packed: Slots) -> Optional[Tensor]:
         return self.method.weights(packed)
 
     def sides(self, text: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
