@@ -99,7 +99,7 @@ class TestFlows:
 
     def test_noise_is_that_of_the_word_flow(self, tmp_path: Path) -> None:
         """Both read the same context, so the span flow changes none of the draws."""
-        noise = {"noise_prob": 0.5, "source_mask_prob": 0.5}
+        noise: Dict[str, Any] = {"noise_prob": 0.5, "source_mask_prob": 0.5}
         one, both = train(TARGET, **noise), train(TARGET, **both_flows(tmp_path), **noise)
         assert one.target.token.equal(both.target.token) and one.source.token.equal(both.source.token)
 
@@ -145,7 +145,7 @@ class TestWeights:
 
     def test_one_is_the_word_flow_bit_by_bit(self, tmp_path: Path) -> None:
         """Slots, loss and gradients are those of a run that knows no span flow, and nothing more is computed."""
-        noise = {"noise_prob": 0.5, "source_mask_prob": 0.3}
+        noise: Dict[str, Any] = {"noise_prob": 0.5, "source_mask_prob": 0.3}
         with_spans, without = batch(**both_flows(tmp_path, 1.0), **noise), batch(**noise)
         assert with_spans["packed"]["weight"] is None
         for name, field in without["packed"]["slots"].items():

@@ -2,27 +2,27 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, List, Optional
 
 import numpy as np
 import pytest
 import torch
 from builders import CLS, METHODS, SEP, VOCABULARY, objective, random_words
-from commands import ROOT, attempt, random_lines, run, weights, write_lines
+from commands import ROOT, attempt, random_lines, run, write_lines
 from fairseq.data import ListDataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_objectives import assert_share, assert_uniform, rng
+from test_resume import assert_equal_weights
 
 from s2sft_fairseq.errors import UserError
-from s2sft_fairseq.pretraining import PRETRAINING, PretrainingObjective
-from s2sft_fairseq.pretraining.ernie_gen import FragmentOptions, Lengths, draw_lengths, parse_lengths, place
+from s2sft_fairseq.pretraining.ernie_gen import ErnieGen, FragmentOptions, Lengths, draw_lengths, parse_lengths, place
 from s2sft_fairseq.slots import IGNORE
 from s2sft_fairseq.text_dataset import TextBlocks, TextDataset, block_bounds
 
 
-def ernie_gen(method: str = "infilling", **options: object) -> PretrainingObjective:
-    return PRETRAINING["ernie_gen"](objective(method), VOCABULARY, FragmentOptions(**options))
+def ernie_gen(method: str = "infilling", **options: Any) -> ErnieGen:
+    return ErnieGen(objective(method), VOCABULARY, FragmentOptions(**options))
 
 
 def texts_of(sizes: List[int], room: int) -> TextBlocks:
@@ -126,7 +126,7 @@ class TestFragments:
             ernie_gen(fragment_share=share)
 
 
-def runs_of(made_by: PretrainingObjective, seed: int) -> List[int]:
+def runs_of(made_by: ErnieGen, seed: int) -> List[int]:
     """Lengths of the fragments of a text; where two touch, they count as one."""
     _, target = made_by.pair(torch.arange(7, 4007), rng(seed))
     cuts = torch.nonzero(target[:-1].diff() > 1).flatten() + 1
@@ -137,7 +137,7 @@ def runs_of(made_by: PretrainingObjective, seed: int) -> List[int]:
 class TestTexts:
     """The data set of texts, under every fine-tuning method."""
 
-    def data(self, method: str, *, seed: object = 3) -> TextDataset:
+    def data(self, method: str, *, seed: Optional[int] = 3) -> TextDataset:
         texts = texts_of([3, 9, 1, 2, 8, 0, 4, 5], room=10)
         for name in ("pad", "unk"):
             setattr(texts, name, VOCABULARY.unk())
@@ -145,13 +145,13 @@ class TestTexts:
         return TextDataset(texts, objective=ernie_gen(method), seed=seed)
 
     @pytest.mark.parametrize("seed", [3, None])
-    def test_sizes_are_what_is_laid_out(self, method: str, seed: object) -> None:
+    def test_sizes_are_what_is_laid_out(self, method: str, seed: Optional[int]) -> None:
         data = self.data(method, seed=seed)
         for index in range(len(data)):
             assert data.num_tokens(index) == data[index]["blocks"].packed().token.numel()
 
     def test_noise_is_that_of_seed_epoch_and_index(self, method: str) -> None:
-        def drawn(epoch: int) -> List[Dict[str, object]]:
+        def drawn(epoch: int) -> List[Any]:
             data = self.data(method)
             data.set_epoch(epoch)
             return [data[index]["blocks"].packed().token.tolist() for index in range(len(data))]
@@ -217,10 +217,7 @@ class TestCommands:
             assert f"{shard}, train" in whole
         for updates in (5, 26, 40):
             run(pretrain(shards, bert, spans, tmp_path / "parts", updates, "--num-workers", "2"))
-        one, other = (weights(tmp_path / name / "checkpoint_last.pt") for name in ("whole", "parts"))
-        assert one.keys() == other.keys()
-        for name, tensor in one.items():
-            assert tensor.equal(other[name]), name
+        assert_equal_weights(tmp_path / "whole", tmp_path / "parts")
 
     def test_fine_tuning_goes_on_from_it(
         self, shards: str, bert: Path, spans: Path, data: Path, tmp_path: Path
