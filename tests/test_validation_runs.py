@@ -98,6 +98,18 @@ def test_training_is_the_same_without(bert: Path, data: Path, tmp_path: Path) ->
     assert all(tensor.equal(evaluated[name]) for name, tensor in plain.items())
 
 
+def test_text_by_the_bpe_of_the_command_line(bert: Path, data: Path, texts: Path, tmp_path: Path) -> None:
+    """A model without a pretrained directory; fairseq-validate may ask for more metrics than training did."""
+    options = dict(bpe="s2s_ft", s2s_ft_vocab=bert, max_epoch=1, eval_metric="chrf", **TINY)
+    done = run(train_command(data, tmp_path, **options))
+    reference = (texts / "valid.tgt").read_text().splitlines()[0]
+    assert f"sample 1, reference: {reference}\n" in done.out + done.err
+    command = ["fairseq-validate", data, "--user-dir", "s2sft_fairseq", "--task", "s2s_ft", "--cpu", "--eval-rouge"]
+    again = run([*command, "--path", tmp_path / "checkpoint_last.pt", "--batch-size", 4, "--valid-subset", "valid"]).out
+    assert of_valid(again, "chrf") == of_valid(done.out + done.err, "chrf")[-1:]
+    assert of_valid(again, "rouge_l")
+
+
 def test_patience_counts_validations_without_a_better_figure(bert: Path, data: Path, tmp_path: Path) -> None:
     options = dict(pretrained=bert, lr=0, max_update=100, max_epoch=6, patience=2, eval_sentences=5)
     done = run(train_command(data, tmp_path, **options, eval_rouge=True, **BY_ROUGE))
