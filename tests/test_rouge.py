@@ -90,6 +90,14 @@ def test_words_of_any_script() -> None:
     assert rouge("北京", "北京大学", words="any")["rouge_1_recall"] == pytest.approx(50)
 
 
+def test_another_script_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for text, told in (("a", 0), ("", 0), ("北京", 1)):
+        caplog.clear()
+        rouge(text, text)
+        rouge(text, text, words="any")
+        assert len(caplog.records) == told and ("--words any" in caplog.text) == told
+
+
 STEMS = {
     "relational": "relat", "hopping": "hop", "falling": "fall", "hoping": "hope", "agreed": "agre", "ponies": "poni",
     "yesterday": "yesterdai", "happiness": "happi", "adoption": "adopt", "controlling": "control", "sky": "sky",

@@ -29,7 +29,7 @@ encoder=examples/quickstart/encoder
 work=examples/quickstart/work
 run=$work/$start-$method-$updates-seed$seed
 
-bash install.sh --extras eval
+bash install.sh
 . "${S2SFT_VENV:-.venv}/bin/activate"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONWARNINGS=ignore
 plugin=(--user-dir s2sft_fairseq --task s2s_ft)
@@ -95,7 +95,11 @@ if [ ! -e "$run/generate-test.txt" ]; then
     mv "$run/generated/generate-test.txt" "$run/generate-test.txt"
 fi
 
-echo "== ROUGE"
+echo "== outputs to read"
 show python examples/quickstart/report.py --generated "$run/generate-test.txt" \
-    --source $work/raw/test.src --reference $work/raw/test.tgt --json "$run/rouge.json"
+    --source $work/raw/test.src --reference $work/raw/test.tgt --lead "$run/lead.txt"
+
+echo "== ROUGE, and that of the first sentence of each source"
+show python -m s2sft_fairseq.evaluate --metric rouge --hypothesis "$run/generate-test.txt" \
+    --reference $work/raw/test.tgt --compare "$run/lead.txt" --json "$run/rouge.json"
 echo "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; the model is $run/checkpoints/checkpoint_last.pt"

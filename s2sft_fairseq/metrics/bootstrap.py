@@ -54,7 +54,7 @@ def sample(count: int, seed: int) -> np.ndarray:
 
 def samples(count: int, *, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
     """Every sample, with a progress bar if it takes long."""
-    for seed in tqdm(range(resamples), desc="bootstrap", unit=" samples", delay=3, leave=False):
+    for seed in tqdm(range(resamples), desc="bootstrap", unit=" samples", delay=3, leave=False, disable=None):
         yield sample(count, seed)
 
 

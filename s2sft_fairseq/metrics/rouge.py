@@ -1,5 +1,6 @@
 """ROUGE: how much of the references' n-grams and subsequences the hypotheses have."""
 
+import logging
 import re
 from argparse import _ArgumentGroup
 from typing import List, Optional, Sequence
@@ -11,6 +12,8 @@ from ..errors import UserError
 from ..rouge155 import count_overlap, files2rouge_scores, stemmed_words, words_of_any_script
 from .metric import Examples, Metric, register_metric
 from .rouge_examples import PrintedExamples, counted
+
+logger = logging.getLogger(__name__)
 
 SEPARATORS = ("[X_SEP]", "<q>", "<S_SEP>")
 WORDS = {"english": stemmed_words, "any": words_of_any_script}
@@ -72,9 +75,13 @@ class Rouge(Metric):
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
         """Scores each hypothesis; several references count as one that has all their units, as ROUGE-1.5.5 has it."""
+        if self.words is stemmed_words:
+            warn_of_other_scripts(references)
         if self.perl:
             return self.printed(hypotheses, references)
-        pairs = tqdm(zip(hypotheses, references), total=len(hypotheses), desc="rouge", delay=3, leave=False)
+        pairs = tqdm(
+            zip(hypotheses, references), total=len(hypotheses), desc="rouge", delay=3, leave=False, disable=None
+        )
         return counted(np.array([self.counts(*pair) for pair in pairs]))
 
     def counts(self, hypothesis: str, references: Sequence[str]) -> np.ndarray:
@@ -95,3 +102,13 @@ class Rouge(Metric):
         )
         whole = ([[" ".join(text)] for text in texts] for texts in (ours, theirs))
         return PrintedExamples(files2rouge_scores(ours, theirs), files2rouge_scores(*whole))
+
+
+def warn_of_other_scripts(references: Sequence[Sequence[str]]) -> None:
+    """Tells whoever scores Chinese, say, as if it were English."""
+    unread = sum(text.strip() != "" and not stemmed_words(text) for several in references for text in several)
+    if unread > len(references) / 2:
+        logger.warning(
+            f"{unread} references have no word of A-Z or 0-9, the only ones that ROUGE-1.5.5 knows; for texts in "
+            "another script, score with --words any"
+        )
