@@ -69,7 +69,7 @@ class Bleu(SacreBleuMetric):
     summary = "sacreBLEU's BLEU"
 
     def __init__(self, *, tokenize: Optional[str] = None, lowercase: bool = False) -> None:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
 
         self.metric = BLEU(tokenize=tokenize, lowercase=lowercase)
 
@@ -92,7 +92,7 @@ class ChrF(SacreBleuMetric):
     summary = "sacreBLEU's chrF"
 
     def __init__(self, *, word_order: int = 0) -> None:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
 
         self.metric = CHRF(word_order=word_order)
 
