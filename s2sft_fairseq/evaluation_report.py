@@ -2,6 +2,7 @@
 
 import json
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -23,7 +24,7 @@ class System(NamedTuple):
 
     def interval(self, name: str) -> Optional[Interval]:
         """Where a figure lies in 95 % of the samples."""
-        return interval(self.samples[name]) if self.samples else None
+        return interval(self.samples[name]) if name in self.samples else None
 
 
 class Report:
@@ -44,7 +45,7 @@ class Report:
 
     def difference(self, name: str) -> Optional[Difference]:
         """How much higher a figure is than the other system's."""
-        if self.theirs is None or not self.ours.samples:
+        if self.theirs is None or name not in self.ours.samples:
             return None
         value = self.ours.figures[name] - self.theirs.figures[name]
         return difference(value, self.ours.samples[name], self.theirs.samples[name])
@@ -85,9 +86,10 @@ def system_json(system: System) -> Dict[str, Any]:
     return {name: value_json(value, system.interval(name)) for name, value in system.figures.items()}
 
 
-def value_json(value: float, around: Optional[Interval]) -> Dict[str, float]:
-    """One figure."""
-    return {"value": value, **(around._asdict() if around else {})}
+def value_json(value: float, around: Optional[Interval]) -> Dict[str, Optional[float]]:
+    """One figure; what has no value is null."""
+    found = {"value": value, **(around._asdict() if around else {})}
+    return {name: None if isnan(number) else number for name, number in found.items()}
 
 
 def bounds(around: Optional[Interval]) -> str:

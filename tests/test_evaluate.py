@@ -190,3 +190,20 @@ def test_as_a_command(tmp_path: Path) -> None:
     command = [*COMMAND, "--metric", "rouge", "--hypothesis", lines, "--reference"]
     assert "rouge_lsum " in run([*command, lines]).out
     assert "no such file" in mistake([*command, tmp_path / "nowhere"]).lower()
+
+
+def test_what_has_no_value_is_null(evaluate: Evaluate, tmp_path: Path) -> None:
+    """A correlation with a constant, in JSON that every reader takes."""
+    pytest.importorskip("sklearn")
+    found = evaluate("--metric", "glue", hypothesis=["1.5"] * 3, reference=["0.5", "1.5", "2.5"])
+    assert found["figures"]["pearson"] == {"value": None, "low": None, "high": None}
+    assert "NaN" not in (tmp_path / "found.json").read_text(encoding="utf-8")
+
+
+def test_variety_has_no_interval(evaluate: Evaluate) -> None:
+    """A response that is drawn twice would look like a repetition."""
+    pytest.importorskip("nltk")
+    responses = [f"word{number} and another one" for number in range(8)]
+    figures = evaluate("--metric", "dialogue", hypothesis=responses, reference=responses)["figures"]
+    assert set(figures["distinct_1"]) == {"value"}
+    assert set(figures["length"]) == {"value", "low", "high"}

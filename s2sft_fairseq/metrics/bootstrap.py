@@ -59,14 +59,20 @@ def samples(count: int, *, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
 
 
 def resampled(examples: Examples, *, resamples: int = RESAMPLES) -> Dict[str, np.ndarray]:
-    """Each figure over each of the samples [resamples]."""
+    """Each figure over each of the samples [resamples], but for those that say nothing over samples."""
     drawn = [examples.figures(rows) for rows in samples(len(examples), resamples=resamples)]
-    return {name: np.array([figures[name] for figures in drawn]) for name in drawn[0]}
+    names = [name for name in drawn[0] if name not in examples.without_interval]
+    return {name: np.array([figures[name] for figures in drawn]) for name in names}
 
 
 def interval(values: np.ndarray) -> Interval:
-    """The values between which 95 % lie, as ROUGE-1.5.5 takes them: with 1000, the 26th and the 26th from the end."""
-    ranked = np.sort(values)
+    """The values between which 95 % lie, as ROUGE-1.5.5 takes them: with 1000, the 26th and the 26th from the end.
+
+    Samples over which the figure has no value are left out; if there are no others, nor has the interval.
+    """
+    ranked = np.sort(values[~np.isnan(values)])
+    if not len(ranked):
+        return Interval(np.nan, np.nan)
     outside = int(0.025 * len(ranked))
     return Interval(float(ranked[outside]), float(ranked[-outside - 1]))
 

@@ -47,6 +47,8 @@ class Dialogue(Metric):
 class Responses(Examples):
     """N responses: counts of mteval, BLEU-1 and BLEU-2 of Persona-Chat [N, 2], and METEOR if it is at hand."""
 
+    without_interval = ("entropy_4", "distinct_1", "distinct_2")
+
     def __init__(
         self, responses: Sequence[str], *, counts: mteval.Counts, persona: np.ndarray, meteor: Optional[Meteor]
     ) -> None:

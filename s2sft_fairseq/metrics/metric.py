@@ -13,7 +13,13 @@ class Examples(ABC):
     """What one system did, example by example: enough to score any sample of the examples.
 
     An example is what the bootstrap draws: most often one line, for question generation one group of lines.
+
+    Attributes:
+        without_interval: figures that say nothing over drawn examples, such as the variety of texts, where one that is
+            drawn twice looks like a repetition.
     """
+
+    without_interval: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def __len__(self) -> int:
