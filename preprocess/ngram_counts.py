@@ -12,7 +12,7 @@ from functools import partial
 from itertools import compress
 from multiprocessing import Pool
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, List, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -39,7 +39,8 @@ class Runs:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.lengths, self.total = path, [], 0
+        self.path, self.total = path, 0
+        self.lengths: List[int] = []
         path.touch()
 
     def append(self, run: Path, length: int, total: int) -> None:

@@ -185,4 +185,4 @@ def test_help_teaches(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="0"):
         rerank.main(["--help"])
     text = capsys.readouterr().out
-    assert "--nbest 10 --unnormalized --results-path OUT" in text and "(default: rouge:rougeL)" in text
+    assert "--nbest 10 --unnormalized --results-path OUT" in text and "(default: rouge:rouge_l)" in text

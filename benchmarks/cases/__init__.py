@@ -31,6 +31,7 @@ CASES = {
     "vocabulary": "memory of the loss over 250,002 tokens",
     "text": "text to data-bin: pairs a second, memory",
     "startup": "what the plugin adds to the start of fairseq's commands",
+    "profile": "where the time goes, and how near products are to the CPU's limit",
     "growth": "cost against source, target and output length and beam",
     "gpu": "share of a card's peak in training, decoding against BERT2BERT (needs a GPU)",
 }
