@@ -10,9 +10,11 @@ from .errors import UserError, check_probability
 from .families import FAMILIES
 from .freezing import FreezingOptions, check_freezing
 from .objectives import OBJECTIVES
+from .segments import LAYOUTS, Rows, Segments
 from .transformer import TransformerShape
 
 METHODS = ChoiceEnum(sorted(OBJECTIVES))
+SOURCE_LAYOUTS = ChoiceEnum(list(LAYOUTS))
 
 
 @dataclass
@@ -54,8 +56,19 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     target_type_id: Optional[int] = field(
         default=None, metadata={"help": "segment of target tokens (default: as pretrained, else 1)"}
     )
+    source_layout: SOURCE_LAYOUTS = field(  # type: ignore[valid-type]
+        default="plain",
+        metadata={
+            "help": "what the end token ([SEP]) parts within a source: plain: nothing; columns: columns with segments "
+            "of their own, from --source-type-id on; dialogue: utterances, oldest first, whose roles (segments) "
+            "alternate and whose turns count back from the target; too long ones lose their oldest; "
+            "grounded_dialogue: knowledge, then a dialogue"
+        },
+    )
     turn_rows: int = field(default=0, metadata={"help": "rows of the table of dialogue turns; 0: no such table"})
-    source_turn_id: int = field(default=0, metadata={"help": "dialogue turn of source tokens"})
+    source_turn_id: int = field(
+        default=0, metadata={"help": "dialogue turn of source tokens, unless --source-layout tells turns"}
+    )
     embedding_dim: int = field(default=0, metadata={"help": "width of the embedding tables; 0: the hidden size"})
     no_key_bias: bool = field(default=False, metadata={"help": "keys of attention have no bias"})
     relative_buckets: int = field(default=0, metadata={"help": "buckets of relative positions; 0: none"})
@@ -119,6 +132,17 @@ def resolve_options(cfg: ModelOptions) -> None:
             setattr(cfg, name, default)
 
 
+def segments_of(cfg: ModelOptions) -> Segments:
+    """The segments and turns of sources and targets."""
+    layout = LAYOUTS[str(getattr(cfg, "source_layout", "plain"))]  # older checkpoints know none
+    return layout(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
+
+
+def table_rows(cfg: ModelOptions) -> Rows:
+    """Rows of the tables from which these are taken."""
+    return Rows(int(cfg.type_vocab_size or 0), cfg.turn_rows)
+
+
 def check_options(cfg: ModelOptions) -> None:
     """Raises UserError for values that no model can have."""
     check_probability("--dropout", cfg.dropout)
@@ -132,6 +156,7 @@ def check_options(cfg: ModelOptions) -> None:
     ):
         if rows and not 0 <= int(row or 0) < rows:
             raise UserError(f"{flag} is {row}; expected 0 to {rows - 1}, the rows of the {table}")
+    segments_of(cfg).check(table_rows(cfg))
     for flag, length, special in (
         ("--max-source-positions", cfg.max_source_positions, 2),
         ("--max-target-positions", cfg.max_target_positions, 1),

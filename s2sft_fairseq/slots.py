@@ -14,6 +14,8 @@ from typing import Iterable, NamedTuple, Optional, Sequence, Union
 import torch
 from torch import Tensor
 
+from .segments import Segments
+
 IGNORE = -100
 """The label of a slot that predicts nothing."""
 
@@ -69,21 +71,18 @@ class Convention(NamedTuple):
     Attributes:
         pad: the padding token.
         end: the token that ends a target.
-        source_segment, target_segment: token types.
+        segments: token types of source and target, and dialogue turns.
         source_end: whether the source keeps its end token.
         start: the token that opens the context of the target; None: the first query follows the source.
         query: the token of a query slot; None: the last known token predicts the next one.
-        source_turn: dialogue turn of the source.
     """
 
     pad: int
     end: int
-    source_segment: int
-    target_segment: int
+    segments: Segments
     source_end: bool
     start: Optional[int]
     query: Optional[int]
-    source_turn: int = 0
 
 
 def make(
@@ -92,8 +91,8 @@ def make(
     pad: int,
     position: Tensor,
     step: Union[Tensor, int],
-    segment: int,
-    turn: int = 0,
+    segment: Union[Tensor, int],
+    turn: Union[Tensor, int] = 0,
     group: Union[Tensor, int] = 0,
     label: Union[Tensor, int] = IGNORE,
 ) -> Slots:
@@ -112,13 +111,14 @@ def make(
 
 def source_slots(source: Tensor, convention: Convention) -> Slots:
     """The slots of a source [B, S], padded on its right: all given from the start."""
+    segment, turn = convention.segments.marks(source, end=convention.end, closed=convention.source_end)
     return make(
         source,
         pad=convention.pad,
         position=torch.arange(source.size(1), device=source.device),
         step=0,
-        segment=convention.source_segment,
-        turn=convention.source_turn,
+        segment=segment,
+        turn=turn,
     )
 
 
@@ -132,7 +132,7 @@ def context_slots(
         pad=convention.pad,
         position=source_length + order,
         step=order + 1,
-        segment=convention.target_segment,
+        segment=convention.segments.target,
         label=label,
     )
 
@@ -150,7 +150,7 @@ def query_slots(target: Tensor, convention: Convention, *, source_length: Tensor
         pad=convention.pad,
         position=source_length + order,
         step=order + 1,
-        segment=convention.target_segment,
+        segment=convention.segments.target,
         group=order + 1,
         label=target,
     )
@@ -201,7 +201,7 @@ def next_slots(prev_output_tokens: Tensor, convention: Convention, *, source_len
         pad=-1,
         position=source_length + order,
         step=order + 1,
-        segment=convention.target_segment,
+        segment=convention.segments.target,
         group=is_query.long(),
     )
 

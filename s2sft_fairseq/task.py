@@ -23,12 +23,13 @@ from .errors import UserError
 from .filling import fill, likened
 from .generator import S2SFTGenerator
 from .model import S2SFTModel
-from .model_options import ModelOptions, adopt_shape, resolve_options
-from .objectives import OBJECTIVES, Objective, Segments
+from .model_options import ModelOptions, adopt_shape, resolve_options, segments_of, table_rows
+from .objectives import OBJECTIVES, Objective
 from .pretrained import Pretrained, check_vocabulary
 from .progress import Progress, count_slots
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
+from .source_parts import in_parts
 from .task_options import TaskOptions
 from .tuning import prepare_tuning
 from .validation import Evaluation, check_validation, metric_names
@@ -112,8 +113,7 @@ class S2SFTTask(FairseqTask):
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         check_declared(self.cfg, str(cfg.finetune_method), OBJECTIVES, "--finetune-method")
-        segments = Segments(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
-        self.objective = method(self.dictionary, segments, self.cfg)
+        self.objective = method(self.dictionary, segments_of(cfg), self.cfg)
         with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
             model = super().build_model(cfg, from_checkpoint)
         if opened:
@@ -241,14 +241,15 @@ class S2SFTTask(FairseqTask):
     ) -> PairDataset:
         """Frames and cuts both sides as the fine-tuning method wants them."""
         pad, unk, eos = self.dictionary.pad(), self.dictionary.unk(), self.dictionary.eos()
-        cfg, source_end = self.model_cfg, self.objective.convention.source_end
+        cfg, convention = self.model_cfg, self.objective.convention
+        longest = cfg.max_source_positions if self.cfg.truncate_source == "yes" else None
         source = FramedText(
-            source,
+            in_parts(source, convention, most=convention.segments.most(table_rows(cfg)), max_length=longest),
             pad=pad,
             unk=unk,
             bos=self.dictionary.bos(),
-            eos=eos if source_end else None,
-            max_length=cfg.max_source_positions if self.cfg.truncate_source == "yes" else None,
+            eos=eos if convention.source_end else None,
+            max_length=longest,
         )
         if target is not None:
             cut = cfg.max_target_positions if self.cfg.truncate_target == "yes" else None

@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import pad_sequence
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.model import S2SFTModel
 from s2sft_fairseq.model_options import ModelOptions, transformer_shape
-from s2sft_fairseq.objectives import OBJECTIVES, Objective, Segments
+from s2sft_fairseq.objectives import OBJECTIVES, Objective
+from s2sft_fairseq.segments import Segments
 from s2sft_fairseq.slots import Convention
 from s2sft_fairseq.transformer import Transformer
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
+from ..segments import Segments
 from ..slots import IGNORE, Blocks, Convention
-from .objective import Objective, Segments, register_objective
+from .objective import Objective, register_objective
 
 
 @register_objective("span_masked")

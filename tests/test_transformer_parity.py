@@ -20,6 +20,7 @@ from s2sft_fairseq.filling import fill, tile_rows
 from s2sft_fairseq.model import S2SFTModel
 from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
 from s2sft_fairseq.pretrained import read
+from s2sft_fairseq.segments import Segments
 from s2sft_fairseq.slots import lay_out, source_slots
 from s2sft_fairseq.transformer import Transformer
 
@@ -87,7 +88,7 @@ def assert_parity(ours: S2SFTModel, theirs: PreTrainedModel, *, segment: int = 0
     tokens = batch()
     real = tokens.ne(PAD)
     assert not real.all()
-    convention = ours.convention._replace(source_segment=segment)
+    convention = ours.convention._replace(segments=Segments(segment, 1))
     hidden = ours.hidden(source_slots(tokens, convention), tokens.size(1))
     bert = getattr(theirs, "bert", theirs)
     arguments = dict(input_ids=tokens, attention_mask=real.long(), token_type_ids=torch.full_like(tokens, segment))

@@ -4,9 +4,9 @@ import importlib
 import pkgutil
 
 from .corruption import CorruptionOptions
-from .objective import OBJECTIVES, Objective, Segments, register_objective
+from .objective import OBJECTIVES, Objective, register_objective
 
 for module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{module.name}")
 
-__all__ = ["OBJECTIVES", "CorruptionOptions", "Objective", "Segments", "register_objective"]
+__all__ = ["OBJECTIVES", "CorruptionOptions", "Objective", "register_objective"]

@@ -7,8 +7,9 @@ import numpy as np
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
+from ..segments import Segments
 from ..slots import Blocks, Convention
-from .objective import Objective, Segments, register_objective
+from .objective import Objective, register_objective
 
 
 @register_objective("causal")

@@ -53,7 +53,7 @@ class Corruption:
         self.target_mask_prob = target_mask_prob if given is None else given
         self.source_mask_prob = options.source_mask_prob
         self.keep, self.random = options.mask_keep_prob, options.mask_random_prob
-        self.mask, self.ordinary = dictionary.mask(), dictionary.ordinary_ids()
+        self.end, self.mask, self.ordinary = dictionary.eos(), dictionary.mask(), dictionary.ordinary_ids()
         for flag, value in (
             ("--target-mask-prob", self.target_mask_prob),
             ("--source-mask-prob", self.source_mask_prob),
@@ -76,11 +76,11 @@ class Corruption:
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.target_mask_prob)
         return torch.where(chosen, stand_ins, tokens)
 
-    def source(self, tokens: Tensor, rng: np.random.Generator, *, frame: int) -> Tensor:
-        """Source tokens [S], corrupted with the source's probability; the first and the last ``frame`` - 1 stay."""
+    def source(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
+        """Source tokens [S], corrupted with the source's probability; the first and all end tokens stay."""
         if not self.source_mask_prob:
             return tokens
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.source_mask_prob)
         chosen[0] = False
-        chosen[len(tokens) - frame + 1 :] = False
+        chosen &= tokens.ne(self.end)
         return torch.where(chosen, self.stand_ins(tokens, rng), tokens)

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
 from ..errors import UserError, check_probability
+from ..segments import Segments
 from ..slots import IGNORE, Blocks, Convention, Slots, concatenate
 from ..span_vocabulary import SpanVocabulary
 from .corruption import CorruptionOptions
-from .objective import Objective, Segments, register_objective
+from .objective import Objective, register_objective
 
 QUERY = "[ATTN]"
 

@@ -1,22 +1,15 @@
 """What a fine-tuning method has to say, and the register of all methods."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, ClassVar, Dict, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar
+from typing import Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
+from ..segments import Segments
 from ..slots import Blocks, Convention, Slots, lay_out
 from .corruption import Corruption, CorruptionOptions
-
-
-class Segments(NamedTuple):
-    """Token types of source and target, and the dialogue turn of the source."""
-
-    source: int
-    target: int
-    source_turn: int = 0
 
 
 class Objective(ABC):
@@ -24,7 +17,7 @@ class Objective(ABC):
 
     Args:
         dictionary: the special tokens.
-        segments: token types.
+        segments: token types and dialogue turns.
         options: noise, and what else the method declares.
 
     Attributes:
@@ -55,12 +48,10 @@ class Objective(ABC):
         return Convention(
             pad=dictionary.pad(),
             end=dictionary.eos(),
-            source_segment=segments.source,
-            target_segment=segments.target,
+            segments=segments,
             source_end=True,
             start=None,
             query=dictionary.mask(),
-            source_turn=segments.source_turn,
         )
 
     @abstractmethod
@@ -69,8 +60,7 @@ class Objective(ABC):
 
     def train(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         """As :meth:`train_blocks`, over a source that carries the source noise."""
-        frame = 1 + int(self.convention.source_end)
-        return self.train_blocks(self.corruption.source(source, rng, frame=frame), target, rng)
+        return self.train_blocks(self.corruption.source(source, rng), target, rng)
 
     def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
         """The noise-free slots of one example: every target token is predicted, by every method."""
