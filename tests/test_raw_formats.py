@@ -3,54 +3,109 @@
 import json
 
 import pytest
-import raw_formats
-from raw_formats import Example, Records
+from raw_formats import FORMATS, Example, Records, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xsum
+from raw_records import COUNTS, PUBLISHED, SPLITS, publish
 
 
-def examples(records, parse):
-    return list(Records(strict=True).examples(records, parse))
+def examples(read, raw, split="train"):
+    return list(read(raw, split, Records(strict=True)))
 
 
-def test_story_files(tmp_path):
-    (tmp_path / "a.story").write_text("A cat sat.\n\nIt ate.\n\n@highlight\n\nCat sits\n\n@highlight\n\nCat eats\n")
-    found = examples(raw_formats.text_files(tmp_path, "*.story"), raw_formats.story)
-    assert found == [Example("A cat sat. It ate.", "Cat sits [X_SEP] Cat eats")]
+@pytest.mark.parametrize(("name", "form"), [(name, n) for name, forms in PUBLISHED.items() for n in range(len(forms))])
+def test_every_format_gives_every_record_of_every_split(tmp_path, name, form):
+    publish(name, tmp_path, form=form)
+    counts = {split: len(examples(FORMATS[name], tmp_path, split)) for split in SPLITS}
+    assert counts == COUNTS
+    assert set(PUBLISHED) == set(FORMATS)
 
 
-def test_xsum_files(tmp_path):
+def test_story_in_a_folder_of_its_split(tmp_path):
+    folder = tmp_path / "cnn_stories_train"
+    folder.mkdir()
+    (folder / "a.story").write_text("A cat sat.\n\nIt ate.\n\n@highlight\n\nCat sits\n\n@highlight\n\nCat eats\n")
+    assert examples(stories.read, tmp_path) == [Example("A cat sat. It ate.", "Cat sits [X_SEP] Cat eats")]
+
+
+def test_story_that_a_list_names_but_is_missing_is_reported(tmp_path, capsys):
+    publish("stories", tmp_path)
+    next(tmp_path.rglob("*.story")).unlink()
+    records = Records()
+    total = sum(len(list(stories.read(tmp_path, split, records))) for split in SPLITS)
+    assert (total, records.malformed) == (sum(COUNTS.values()) - 1, 1)
+    assert ".txt, line " in capsys.readouterr().err
+
+
+def test_xsum_in_a_folder_of_its_split(tmp_path):
     text = "[SN]URL[SN]\nx\n\n[SN]TITLE[SN]\nT\n\n[SN]FIRST-SENTENCE[SN]\nOne.\n\n[SN]RESTBODY[SN]\nTwo.\nThree.\n"
-    (tmp_path / "1.summary").write_text(text)
-    assert examples(raw_formats.text_files(tmp_path, "*.summary"), raw_formats.xsum) == [Example("Two. Three.", "One.")]
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "1.summary").write_text(text)
+    assert examples(xsum.read, tmp_path) == [Example("Two. Three.", "One.")]
 
 
-@pytest.mark.parametrize(
-    ("parse", "line", "expected"),
-    [
-        (raw_formats.gigaword, "a b c\td", Example("a b c", "d")),
-        (raw_formats.dstc7, "h\ts\tc\t3\t2\tSTART EOS a b EOS c\td", Example("a b [SEP] c", "d")),
-    ],
-)
-def test_lines_of_columns(tmp_path, parse, line, expected):
-    (tmp_path / "lines").write_text(f"{line}\n")
-    assert examples(raw_formats.numbered_lines(tmp_path / "lines"), parse) == [expected]
+def test_columns(tmp_path):
+    (tmp_path / "train.tsv").write_text("a b\tc\n")
+    (tmp_path / "valid.jsonl").write_text('{"src": ["a", "b"], "tgt": "c"}\n')
+    (tmp_path / "test.src").write_text("a b\n")
+    (tmp_path / "test.tgt").write_text("c\n")
+    assert [examples(columns.read, tmp_path, split) for split in SPLITS] == [[Example("a b", "c")]] * 3
 
 
-def test_squad_as_question_generation(tmp_path):
-    question = {"id": "q", "question": "Who?", "answers": [{"text": "A cat", "answer_start": 0}]}
-    content = {"data": [{"paragraphs": [{"context": "A cat\nsat.", "qas": [question]}]}]}
-    (tmp_path / "squad.json").write_text(json.dumps(content))
-    found = examples(raw_formats.squad_questions(tmp_path / "squad.json"), raw_formats.question_generation)
-    assert found == [Example("A cat sat. [SEP] A cat", "Who?")]
+def test_lines_that_only_one_file_has_are_reported(tmp_path, capsys):
+    (tmp_path / "train.src").write_text("a\nb\nc\n")
+    (tmp_path / "train.tgt").write_text("d\ne\n")
+    records = Records()
+    assert list(columns.read(tmp_path, "train", records)) == [Example("a", "d"), Example("b", "e")]
+    assert records.malformed == 1
+    assert "train.src, line 3: the other file has no such line" in capsys.readouterr().err
 
 
-def test_coqa_as_answer_generation(tmp_path):
+def test_squad_titles_split_the_training_articles(tmp_path):
+    def article(title, question):
+        asked = {"id": title, "question": question, "answers": [{"text": "A cat", "answer_start": 0}]}
+        return {"title": title, "paragraphs": [{"context": "A cat\nsat.", "qas": [asked]}]}
+
+    training = {"data": [article("New_York_City", "Test?"), article("Cat", "Train?")]}
+    (tmp_path / "train-v1.1.json").write_text(json.dumps(training))
+    (tmp_path / "dev-v1.1.json").write_text(json.dumps({"data": [article("New_York_City", "Dev?")]}))
+    (tmp_path / "doclist-test.txt").write_text("New York City\n")
+    official, reversed_ = (
+        [examples(read, tmp_path, split)[0].target for split in SPLITS] for read in (squad.read, squad.read_reversed)
+    )
+    assert (official, reversed_) == (["Train?", "Dev?", "Test?"], ["Train?", "Test?", "Dev?"])
+    found = examples(squad.read, tmp_path)
+    assert found == [Example("A cat sat.", "Train?", turns=("A cat",), keep="answer", query="A cat")]
+
+
+def test_webqa_without_an_answer_asks_nothing(tmp_path):
+    evidences = {"e1": {"answer": ["北京"], "evidence": "首都北京"}, "e2": {"answer": ["no_answer"], "evidence": "无"}}
+    (tmp_path / "me_train.json").write_text(json.dumps({"Q": {"question": "哪里?", "evidences": evidences}}))
+    found = examples(webqa.read, tmp_path)
+    assert found == [Example("首都北京", "哪里?", turns=("北京",), keep="answer", query="北京")]
+
+
+def test_coqa_has_the_turns_before_and_other_answers(tmp_path):
     def turns(*texts):
         return [{"input_text": text, "turn_id": number} for number, text in enumerate(texts, 1)]
 
-    content = {"data": [{"id": "s", "story": "S.", "questions": turns("Q1?", "Q2?"), "answers": turns("A1", "A2")}]}
-    (tmp_path / "coqa.json").write_text(json.dumps(content))
-    found = examples(raw_formats.coqa_turns(tmp_path / "coqa.json"), raw_formats.answer_generation)
-    assert found == [Example("Q1? [SEP] S.", "A1"), Example("Q1? [SEP] A1 [SEP] Q2? [SEP] S.", "A2")]
+    story = {"id": "s", "story": "S.", "questions": turns("Q1?", "Q2?"), "answers": turns("A1", "A2")}
+    story["additional_answers"] = {"0": turns("B1", "B2")}
+    (tmp_path / "coqa-dev-v1.0.json").write_text(json.dumps({"data": [story]}))
+    shared = {"text_last": True, "keep": "overlap"}
+    assert examples(coqa.read, tmp_path, "test") == [
+        Example("S.", "A1", turns=("Q1?",), query="Q1?", others=("B1",), **shared),
+        Example("S.", "A2", turns=("Q1?", "A1", "Q2?"), query="Q2?", others=("B2",), **shared),
+    ]
+
+
+def test_dstc7_has_the_facts_of_its_conversation(tmp_path):
+    (tmp_path / "train.convos.txt").write_text(
+        "h\ts\tc1\t3\t2\tSTART EOS a b EOS c\td\nh\ts\tc2\t1\t1\tSTART EOS e\tf\n"
+    )
+    (tmp_path / "train.facts.txt").write_text("h\ts\tc1\tx.org\tone\nh\ts\tc1\tx.org\ttwo\n")
+    assert examples(dstc7.read, tmp_path) == [
+        Example("one two", "d", turns=("a b", "c"), keep="overlap", query="c"),
+        Example("", "f", turns=("e",), keep="overlap", query="e"),
+    ]
 
 
 def test_persona_chat(tmp_path):
@@ -61,24 +116,46 @@ def test_persona_chat(tmp_path):
         "1 your persona: i cook.",
         "2 yo\they",
     ]
-    (tmp_path / "persona.txt").write_text("\n".join(lines) + "\n")
-    assert examples(raw_formats.persona_turns(tmp_path / "persona.txt"), raw_formats.persona_chat) == [
-        Example("i ski. [SEP] hi", "hello"),
-        Example("i ski. [SEP] hi [SEP] hello [SEP] how are you ?", "fine"),
-        Example("i cook. [SEP] yo", "hey"),
+    (tmp_path / "train_self_original.txt").write_text("\n".join(lines) + "\n")
+    assert examples(persona_chat.read, tmp_path) == [
+        Example("i ski.", "hello", turns=("hi",)),
+        Example("i ski.", "fine", turns=("hi", "hello", "how are you ?")),
+        Example("i cook.", "hey", turns=("yo",)),
     ]
 
 
-def test_malformed_records_are_left_out_and_reported(tmp_path, capsys):
-    (tmp_path / "lines").write_text("a\tb\nno headline\nc\t\nd\te\n")
+MALFORMED = {
+    "squad": ("train.json", '[{"paragraphs": 3}, 5, {"paragraphs": [{"qas": [{"question": 1}]}]}]', 3),
+    "webqa": ("me_train.json", '{"Q": {"evidences": {"e": {"answer": 3}}}, "R": 4}', 2),
+    "coqa": ("coqa-train-v1.0.json", '{"data": [{"story": "S", "questions": [{}]}, null]}', 2),
+    "dstc7": ("train.convos.txt", "a\tb\n\n", 2),
+    "persona-chat": ("train_self_original.txt", "no number\n2 no tab\n", 2),
+    "columns": ("train.tsv", "no tab\nc\t\na\tb\tc\n", 3),
+}
+"""A file of records that are all malformed, and how many they are."""
+
+
+@pytest.mark.parametrize("name", sorted(MALFORMED))
+def test_malformed_records_are_left_out_counted_and_reported(tmp_path, capsys, name):
+    path, content, count = MALFORMED[name]
+    (tmp_path / path).write_text(content)
     records = Records()
-    found = list(records.examples(raw_formats.numbered_lines(tmp_path / "lines"), raw_formats.gigaword))
-    assert found == [Example("a", "b"), Example("d", "e")]
-    assert [problem.split(": ")[0] for problem in records.malformed] == [f"{tmp_path}/lines, line {n}" for n in (2, 3)]
-    assert capsys.readouterr().err.count("left out") == 2
+    assert list(FORMATS[name](tmp_path, "train", records)) == []
+    assert records.malformed == count
+    reports = capsys.readouterr().err.splitlines()
+    assert len(reports) == count
+    assert all(line.startswith(f"left out: {tmp_path / path}, ") for line in reports)
 
 
-def test_strict_ends_the_program(tmp_path):
-    (tmp_path / "a.story").write_text("An article alone\n")
-    with pytest.raises(SystemExit, match="no highlight"):
-        examples(raw_formats.text_files(tmp_path, "*.story"), raw_formats.story)
+@pytest.mark.parametrize("name", sorted(MALFORMED))
+def test_strict_ends_the_program(tmp_path, name):
+    path, content, _ = MALFORMED[name]
+    (tmp_path / path).write_text(content)
+    with pytest.raises(SystemExit, match=r"without --strict"):
+        examples(FORMATS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_a_split_that_is_missing_ends_the_program_with_one_line(tmp_path, name):
+    with pytest.raises(SystemExit, match="expected"):
+        examples(FORMATS[name], tmp_path)

@@ -1,0 +1,67 @@
+"""SQuAD 1.1 as question generation: a passage and an answer are read, the question is written.
+
+The official split (Du et al., 2017): train.json, dev.json and test.json, as they publish it, or else the articles of
+train-v1.1.json that doclist-test.txt does not name, dev-v1.1.json to validate, and those that it names. The reversed
+split (Zhao et al., 2018) validates with the test set of the official one, and tests with its validation set.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+from text_files import read_lines
+
+from .files import find, read_json, require
+from .records import Example, Records, expect
+
+DU_FILES = ("{}.json",)
+SQUAD_FILES = ("{}-v1.1.json", "{}-v*.json")
+TEST_TITLES = ("doclist-{}.txt",)
+REVERSED = {"train": "train", "valid": "test", "test": "valid"}
+
+
+def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
+    """Yields the questions of the official split."""
+    titles = find(raw, TEST_TITLES, "test")
+    if titles and not find(raw, DU_FILES, split):
+        path = require(raw, SQUAD_FILES, "valid" if split == "valid" else "train")
+        chosen = {comparable(title) for title in read_lines(titles[0])}
+        return questions(path, split, chosen, records)
+    return questions(require(raw, (*DU_FILES, *SQUAD_FILES), split), split, None, records)
+
+
+def read_reversed(raw: Path, split: str, records: Records) -> Iterator[Example]:
+    """Yields the questions of the reversed split."""
+    return read(raw, REVERSED[split], records)
+
+
+def comparable(title: str) -> str:
+    """The letters and digits of an article's title, which lists and data write differently."""
+    return re.sub(r"[\W_]+", "", title).casefold()
+
+
+def belongs(article: Any, split: str, test_titles: Optional[set[str]]) -> bool:
+    """Whether an article is of the split, if titles tell; what is no article is left to those who report it."""
+    if test_titles is None or not isinstance(article, dict):
+        return True
+    return (comparable(str(article.get("title"))) in test_titles) == (split == "test")
+
+
+def questions(path: Path, split: str, test_titles: Optional[set[str]], records: Records) -> Iterator[Example]:
+    """Yields the questions of a file, or of those of its articles that belong to the split."""
+    content = read_json(path)
+    articles = {"data": content} if isinstance(content, list) else content
+    for place, article in records.items(str(path), articles, "data"):
+        if split != "valid" and not belongs(article, split, test_titles):
+            continue
+        for inside, paragraph in records.items(place, article, "paragraphs"):
+            for below, question in records.items(inside, paragraph, "qas"):
+                yield from records.take(below, asked, paragraph, question)
+
+
+def asked(paragraph: dict[str, Any], question: dict[str, Any]) -> Example:
+    """The passage with the first answer, and the question as the target."""
+    expect(question["answers"], f"no answer to question {question.get('id')}; expected an answerable one")
+    answer = question["answers"][0]["text"]
+    return Example(paragraph["context"], question["question"], turns=(answer,), keep="answer", query=answer)

@@ -1,0 +1,156 @@
+"""Makes pairs of source and target of a published data set, one file a split and side.
+
+    python preprocess/raw_pairs.py --format squad --raw squad --to raw \\
+        --s2s-ft-vocab PRETRAINED_DIR --max-source-positions 464
+
+writes raw/train.src, raw/train.tgt, the same for valid and test, and raw/SPLIT.ref, the references as the metrics want
+them. A source of several parts has the separator of the pretrained model between them. With --max-source-positions the
+part of a long text is kept that the papers keep: that with the answer, or nearest to the question; of what was said
+before, the latest turns. Without it the model cuts the end.
+
+A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.jsonl ({"src": ...,
+"tgt": ...}), or SPLIT.src with SPLIT.tgt. Malformed records are left out, counted and reported with their place.
+"""
+
+import argparse
+import itertools
+import random
+import re
+import string
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional
+
+from raw_formats import FORMATS, Example, Records, columns
+from raw_formats.records import SENTENCE_END
+from text_files import write_files
+from tqdm import tqdm
+
+from s2sft_fairseq import vocabulary
+from s2sft_fairseq.chunks import Source
+from s2sft_fairseq.penn_tokens import penn_tokens
+from s2sft_fairseq.postprocess import REFERENCE_SENTENCE_END
+from s2sft_fairseq.select_chunk import fitting
+from s2sft_fairseq.special_tokens import nearest_spelling
+from s2sft_fairseq.text.automatic import AutomaticSplitter
+from s2sft_fairseq.text.splitter import Splitter, SplitterOptions
+
+SPLITS = ("train", "valid", "test")
+ENDS = 2  # [CLS] and [SEP]
+PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
+
+
+class Packer:
+    """Makes one line of the parts of a source.
+
+    Args:
+        pretrained: directory of the model that is to read them, if it is known.
+        longest: pieces of a source, both ends included; None: the model may cut it.
+    """
+
+    def __init__(self, pretrained: Optional[Path], longest: Optional[int]) -> None:
+        tokens = vocabulary.read(pretrained) if pretrained else []
+        self.separator = nearest_spelling(tokens).eos
+        self.room = longest - ENDS if longest else None
+        self.splitter: Optional[Splitter] = None
+        if pretrained and longest:
+            self.splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(pretrained)))
+
+    def source(self, example: Example) -> str:
+        """The text and the turns, shortened to what the model reads, with separators between them."""
+        if self.splitter is not None and self.room is not None and example.turns:
+            example = self.fitted(example, self.splitter, self.room)
+        parts = [*example.turns, example.text] if example.text_last else [example.text, *example.turns]
+        return f" {self.separator} ".join(filter(None, parts))
+
+    def fitted(self, example: Example, splitter: Splitter, room: int) -> Example:
+        """Keeps the latest turns that fit in half of the room, the last in any case, and of the text what fits then."""
+        sizes = [len(splitter.encode(turn).split()) + 1 for turn in example.turns]
+        totals = list(itertools.accumulate(reversed(sizes)))
+        kept = max(1, sum(total <= (room // 2 if example.text else room) for total in totals))
+        left = room - totals[kept - 1]
+        text = self.chunk(example, splitter, left) if example.text and left > 0 else ""
+        return example._replace(text=text, turns=example.turns[-kept:])
+
+    @staticmethod
+    def chunk(example: Example, splitter: Splitter, limit: int) -> str:
+        """The part of the text that is kept."""
+        offsets = splitter.tokenizer.encode(example.text, add_special_tokens=False).offsets
+        return fitting(splitter, Source(example.text, offsets), example.query, limit=limit, keep=example.keep)
+
+
+def in_penn_tokens(example: Example) -> Example:
+    """An example in tokens of the Penn Treebank between spaces, as the CNN/DailyMail of the papers is."""
+    sentences = map(tokenized, example.target.split(SENTENCE_END))
+    return example._replace(text=tokenized(example.text), target=f" {SENTENCE_END} ".join(sentences))
+
+
+def tokenized(text: str) -> str:
+    """One text in tokens of the Penn Treebank."""
+    return penn_tokens(PUNCTUATION.sub(r" \g<0> ", text))
+
+
+def reference(example: Example) -> str:
+    """What an output is scored against; several texts stand between tabs."""
+    return "\t".join((example.target, *example.others)).replace(f" {SENTENCE_END} ", REFERENCE_SENTENCE_END)
+
+
+def examples(args: argparse.Namespace, split: str, records: Records) -> Iterator[Example]:
+    """The examples of a split: the first --limit, or --train-examples drawn from the whole training split."""
+    read = columns.read if columns.is_there(args.raw, split) else FORMATS[args.format]
+    return limited(read(args.raw, split, records), args, split)
+
+
+def limited(found: Iterator[Example], args: argparse.Namespace, split: str) -> Iterator[Example]:
+    """As many examples as are wanted."""
+    if split == "train" and args.train_examples:
+        whole = list(found)
+        count = min(args.train_examples, len(whole))
+        found = iter(random.Random(args.seed).sample(whole, count))
+    return itertools.islice(found, args.limit)
+
+
+def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:
+    """Writes the files of a split and says how many examples there are, and how many were left out."""
+    records = Records(strict=args.strict)
+    found = list(tqdm(examples(args, split, records), desc=split, unit=" examples", mininterval=1))
+    if not found:
+        sys.exit(f"{args.raw} has no example of the {split} split in it")
+    if args.penn_tokens:
+        found = [in_penn_tokens(example) for example in found]
+    lines = {
+        "src": map(packer.source, found),
+        "tgt": (example.target for example in found),
+        "ref": map(reference, found),
+    }
+    write_files({args.to / f"{split}.{side}": side_lines for side, side_lines in lines.items()})
+    print(f"{split}: {len(found):,} examples, {records.malformed:,} malformed records left out")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--format", required=True, choices=sorted(FORMATS), help="how the data set is published")
+    parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="the data set")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the pairs go")
+    parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="the pretrained model that is to read them")
+    parser.add_argument("--max-source-positions", type=int, metavar="N", help="pieces of a source that it reads")
+    parser.add_argument("--penn-tokens", action="store_true", help="tokenize as the Penn Treebank does")
+    parser.add_argument("--limit", type=int, metavar="N", help="examples of a split, the first (default: all)")
+    parser.add_argument("--train-examples", type=int, metavar="N", help="draw so many to train on (default: all)")
+    parser.add_argument("--seed", type=int, default=1, help="of that draw (default: %(default)s)")
+    parser.add_argument("--strict", action="store_true", help="end at the first malformed record")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command."""
+    args = arguments()
+    packer = Packer(args.s2s_ft_vocab, args.max_source_positions)
+    for split in SPLITS:
+        write_split(args, split, packer)
+
+
+if __name__ == "__main__":
+    main()
