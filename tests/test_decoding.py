@@ -19,12 +19,16 @@ class Search:
 
     def __init__(self, model: S2SFTModel, *, sentences: int, seed: int) -> None:
         self.model, self.generator = model, torch.Generator().manual_seed(seed)
-        self.source, _ = padded(random_pairs(model.convention, count=sentences, seed=seed))
+        self.source = self.sources(sentences=sentences, seed=seed)
         encoded = model.encoder.forward_torchscript({"src_tokens": self.source, "prev_output_tokens": None})
         self.sentence = torch.arange(sentences).repeat_interleave(BEAM)  # of each row
         self.encoded: SourceCache = model.encoder.reorder_encoder_out(encoded, self.sentence)
         self.tokens = torch.full((sentences * BEAM, 1), SEP)
         self.state: Dict[str, Any] = {}
+
+    def sources(self, *, sentences: int, seed: int) -> Tensor:
+        """What is read, [B, S]."""
+        return padded(random_pairs(self.model.convention, count=sentences, seed=seed))[0]
 
     def step(self) -> Tensor:
         """Log-probabilities [R, V] of the next token."""
