@@ -69,10 +69,23 @@ def dictionary_of(source: Path, options: Mapping[str, Any]) -> PretrainedDiction
 
 
 def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
-    """The family in whose form a model is written; RoBERTa with pieces of SentencePiece is XLM-R."""
+    """The family in whose form a model is written.
+
+    RoBERTa with pieces of SentencePiece is XLM-R, BERT with dialogue turns is ERNIE.
+
+    Raises:
+        UserError: a table of turns that the family has no name for.
+    """
     name = options["pretrained_type"] or ("unilmv2" if options["relative_buckets"] else "bert")
-    multilingual = name == "roberta" and any(file.suffix == ".model" for file in files)
-    return FAMILIES["xlm-roberta" if multilingual else name]
+    if name == "roberta" and any(file.suffix == ".model" for file in files):
+        name = "xlm-roberta"
+    if options["turn_rows"] and name == "bert":
+        name = "ernie"
+    if options["turn_rows"] and name != "ernie":
+        raise UserError(
+            f"a {name} model has no place for dialogue turns; export one that was trained without --turn-rows"
+        )
+    return FAMILIES[name]
 
 
 def with_segments(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from .dictionary import PretrainedDictionary
 from .errors import UserError
-from .families.family import POSITIONS, SEGMENTS, TOKENS
+from .families.family import POSITIONS, SEGMENTS, TOKENS, TURNS
 from .objectives import Objective
 from .pretrained import Pretrained
 from .transformer import Transformer, initialize
 
 logger = logging.getLogger(__name__)
 
-HEAD = "lm_head."
+OPTIONAL = ("lm_head.", TURNS)
+"""What a checkpoint may lack."""
 
 
 def tile_rows(table: Tensor, rows: int) -> Tensor:
@@ -32,6 +33,7 @@ def mean_rows(table: Tensor, rows: int) -> Tensor:
 GROWTH = {
     POSITIONS: (tile_rows, "by tiling"),
     SEGMENTS: (mean_rows, "by the mean of its rows"),
+    TURNS: (mean_rows, "by the mean of its rows"),
     TOKENS: (mean_rows, "by the mean of its rows"),
     "lm_head.bias": (mean_rows, "by its mean"),
 }
@@ -80,6 +82,9 @@ def fill(transformer: Transformer, pretrained: Pretrained, copies: Sequence[Copy
                 notes.append((name, resized(name, len(tensor), rows)))
             whole = copy_rows(fitted(name, tensor, rows), copies if name in VOCABULARY else ())
             transformer.load_state_dict({name: whole}, strict=False, assign=True)
+    if TURNS in own and TURNS not in pretrained.shapes:
+        transformer.load_state_dict({TURNS: torch.zeros(own[TURNS])}, strict=False, assign=True)
+        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which change nothing until they are trained"))
     notes += [(copy.token, f"row {copy.row}, a copy of row {copy.model_row}, {copy.model}") for copy in copies]
     fresh = initialize_rest(transformer)
     superfluous = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
@@ -123,14 +128,14 @@ def initialize_rest(transformer: Transformer) -> List[str]:
 
 
 def check_fit(pretrained: Pretrained, own: Mapping[str, Tuple[int, ...]]) -> None:
-    """Compares the checkpoint's tensors with those of the Transformer: only its head may be missing."""
+    """Compares the checkpoint's tensors with those of the Transformer: only its head and turns may be missing."""
     for name, shape in pretrained.shapes.items():
         if name in own and not fits(name, shape, own[name]):
             raise UserError(
                 f"{pretrained.directory}: {name} has shape {shape}, its config.json and the vocabulary "
                 f"ask for {own[name]}; use the config.json, vocabulary and weights that belong together"
             )
-    lacking = [name for name in sorted(set(own) - set(pretrained.shapes)) if not name.startswith(HEAD)]
+    lacking = [name for name in sorted(set(own) - set(pretrained.shapes)) if not name.startswith(OPTIONAL)]
     if lacking:
         raise UserError(f"{pretrained.directory}: the weights lack {', '.join(lacking[:3])} ({len(lacking)} in all)")
     superfluous = sorted(name for name in set(pretrained.shapes) - set(own) if name.startswith("layers."))

@@ -54,6 +54,7 @@ OPTIONS = {
     "--type-vocab-size": "rows of the segment table (default: as pretrained)",
     "--source-type-id": "segment of source tokens (default: as pretrained)",
     "--target-type-id": "segment of target tokens (default: as pretrained)",
+    "--turn-rows": "rows of the table of dialogue turns (default: as pretrained)",
     "--source-layout": "what the end token parts within a source: columns, dialogue, ... (default: plain)",
 }
 """Options of the model, which are handed on as they are."""

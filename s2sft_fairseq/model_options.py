@@ -65,7 +65,13 @@ class ModelOptions(FreezingOptions, AdapterOptions):
             "grounded_dialogue: knowledge, then a dialogue"
         },
     )
-    turn_rows: int = field(default=0, metadata={"help": "rows of the table of dialogue turns; 0: no such table"})
+    turn_rows: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "rows of the table of dialogue turns (default: as pretrained, else 0: no such table; more grow it, "
+            "and give one to an encoder that has none)"
+        },
+    )
     source_turn_id: int = field(
         default=0, metadata={"help": "dialogue turn of source tokens, unless --source-layout tells turns"}
     )
@@ -94,7 +100,7 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     )
 
 
-DEFAULTS = {"type_vocab_size": 2, "source_type_id": 0, "target_type_id": 1}
+DEFAULTS = {"type_vocab_size": 2, "turn_rows": 0, "source_type_id": 0, "target_type_id": 1}
 """What a new model has where neither the user nor a pretrained one says otherwise."""
 
 SHAPE = (
@@ -105,7 +111,6 @@ SHAPE = (
     "encoder_attention_heads",
     "layer_norm_eps",
     "position_rows",
-    "turn_rows",
     "source_turn_id",
     "embedding_dim",
     "no_key_bias",
@@ -140,7 +145,7 @@ def segments_of(cfg: ModelOptions) -> Segments:
 
 def table_rows(cfg: ModelOptions) -> Rows:
     """Rows of the tables from which these are taken."""
-    return Rows(int(cfg.type_vocab_size or 0), cfg.turn_rows)
+    return Rows(int(cfg.type_vocab_size or 0), int(cfg.turn_rows or 0))
 
 
 def check_options(cfg: ModelOptions) -> None:
@@ -183,7 +188,7 @@ def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
         ffn_size=cfg.encoder_ffn_embed_dim,
         positions=max(cfg.position_rows, longest),
         segments=int(cfg.type_vocab_size or 0),
-        turns=cfg.turn_rows,
+        turns=int(cfg.turn_rows or 0),
         key_bias=not cfg.no_key_bias,
         relative_buckets=cfg.relative_buckets,
         relative_distance=cfg.relative_distance,

@@ -141,6 +141,24 @@ def test_added_tokens_where_transformers_saved_the_tokenizer(tmp_path: Path, fil
     assert AutoTokenizer.from_pretrained(folder).encode("[X_SEP] w1 quux", add_special_tokens=False) == [46, 7, 47]
 
 
+def test_bert_with_turns_goes_out_as_ernie(tmp_path: Path) -> None:
+    made = bert(tmp_path / "published")
+    first = imported(made.directory, tmp_path / "first", "--turn-rows", "16", "--source-layout", "dialogue")
+    folder = exported(tmp_path / "first" / "model.pt", tmp_path / "exported")
+    again = imported(folder, tmp_path / "again")
+    assert again["cfg"]["model"]["pretrained_type"] == "ernie"
+    assert first["model"]["transformer.embeddings.turn.weight"].shape == (16, 24)
+    assert_equal(first["model"], again["model"])
+
+
+def test_other_families_have_no_place_for_turns(tmp_path: Path) -> None:
+    made = roberta(tmp_path / "published")
+    imported(made.directory, tmp_path / "imported", "--turn-rows", "16")
+    with pytest.raises(UserError, match="a roberta model has no place for dialogue turns"):
+        exported(tmp_path / "imported" / "model.pt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     made = bert(tmp_path / "published")
     imported(made.directory, tmp_path / "imported")

@@ -11,7 +11,7 @@ from typing import Any, List, Sequence
 import pytest
 import torch
 from oracles import Checkpoint
-from tiny_checkpoints import bert, roberta
+from tiny_checkpoints import bert, ernie_gen, roberta
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
@@ -49,6 +49,27 @@ def test_tables_grow_by_the_mean(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         torch.testing.assert_close(table[len(expected) :], mean)
     assert re.search(rf"embeddings.token.weight +grown from {rows} to {rows + 3} rows by the mean", caplog.text)
     assert re.search(r"embeddings.segment.weight +grown from 2 to 4 rows by the mean", caplog.text)
+
+
+@pytest.mark.parametrize("dialogue", [True, False])
+def test_turns_grow(tmp_path: Path, caplog: pytest.LogCaptureFixture, dialogue: bool) -> None:
+    """Those that a checkpoint has by their mean; one that has none predicts as it did before it is trained."""
+    made = ernie_gen(tmp_path, dialogue=dialogue)
+    with caplog.at_level(logging.INFO):
+        table = filled(made, rows=len(made.vocabulary), turn_rows=20).embeddings.turn
+    assert table is not None and table.weight.shape == (20, 24) and table.weight.requires_grad
+    if dialogue:
+        assert table.weight[:16].equal(made.oracle.turns)
+        torch.testing.assert_close(table.weight[16:], made.oracle.turns.mean(0).expand(4, -1))
+    else:
+        assert not table.weight.any()
+    assert ("20 rows of zeros" in caplog.text) != dialogue and "initialized afresh" not in caplog.text
+
+
+def test_fewer_turns_than_the_checkpoint_has(tmp_path: Path) -> None:
+    made = ernie_gen(tmp_path, dialogue=True)
+    with pytest.raises(UserError, match=r"embeddings.turn.weight has shape \(16, 24\)"):
+        filled(made, rows=len(made.vocabulary), turn_rows=8)
 
 
 @pytest.mark.parametrize("grown", [True, False], ids=["grown", "a row of no token"])
