@@ -125,7 +125,7 @@ def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:
         "ref": map(reference, found),
     }
     write_files({args.to / f"{split}.{side}": side_lines for side, side_lines in lines.items()})
-    print(f"{split}: {len(found):,} examples, {records.malformed:,} malformed records left out")
+    print(f"{split}: {len(found):,} examples; malformed records left out: {records.malformed:,}")
 
 
 def arguments() -> argparse.Namespace:

@@ -13,6 +13,7 @@ REPEATED = 0.7  # of a sentence's words are in those before: it is dropped
 MOST_WORDS = 60  # s2s-ft's default; its README takes 70 for UniLM and 160 for s2s-ft on CNN/DailyMail
 GIGAWORD_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "<unk>": "UNK", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 CNNDM_BRACKETS = {"(": " -LRB- ", ")": " -RRB- ", "[": " -LSB- ", "]": " -RSB- "}
+SYMBOL = re.compile("[^\\w\\s]|_|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 Step = Callable[[str], str]
 
@@ -76,6 +77,11 @@ def wordpiece(text: str) -> str:
     return text.replace(" ##", "")
 
 
+def basic(text: str) -> str:
+    """Parts punctuation and Chinese characters from what is beside them, as BERT does before it looks for pieces."""
+    return " ".join(SYMBOL.sub(r" \g<0> ", text).split())
+
+
 def unchanged(text: str) -> str:
     """The text itself."""
     return text
@@ -84,6 +90,7 @@ def unchanged(text: str) -> str:
 STEPS: Dict[str, Steps] = {
     "cnndm": Steps("sentences at [X_SEP], Penn Treebank tokens, repetitions out", cnndm, cnndm_reference, MOST_WORDS),
     "gigaword": Steps("Penn Treebank tokens, digits as #", gigaword, unchanged),
+    "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
     "wordpiece": Steps("pieces such as ##ing joined to words", wordpiece, unchanged),
 }
 

@@ -1,0 +1,105 @@
+"""The recipes: what papers.yaml says of each paper and TASK/recipe.yaml of each task, put together."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import yaml
+
+EXAMPLES = Path(__file__).resolve().parent
+SETTINGS = ("train", "schedule", "generate", "evaluate")
+"""The sections of a recipe that may stand with a paper, with a task's paper and with a system; the last one counts."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All there is to know to repeat one figure of one paper.
+
+    Attributes:
+        task: the folder in examples/.
+        paper: key in papers.yaml.
+        encoder: the pretrained encoder of the paper.
+        method: ``--finetune-method``.
+        split: the split that is scored.
+        raw: options of preprocess/raw_pairs.py.
+        train: options of fairseq-train.
+        schedule: epochs, batch (examples an update), warmup (updates, or a share of them if below 1).
+        generate: options of python -m s2sft_fairseq.generate.
+        evaluate: options of python -m s2sft_fairseq.evaluate.
+        expected: the published figures, and ``where`` they stand.
+        train_examples: of the published data set, for the number of updates before it is there.
+        vocab_add: file of tokens beyond those of the encoder.
+    """
+
+    task: str
+    paper: str
+    encoder: str
+    method: str
+    split: str
+    raw: Mapping[str, Any]
+    train: Mapping[str, Any]
+    schedule: Mapping[str, Any]
+    generate: Mapping[str, Any]
+    evaluate: Mapping[str, Any]
+    expected: Mapping[str, float]
+    where: str
+    train_examples: int
+    vocab_add: Optional[Path]
+
+    @property
+    def name(self) -> str:
+        """Tells apart the recipes of a task."""
+        return f"{self.paper}-{self.encoder}-{self.method}"
+
+
+def tasks() -> list[str]:
+    """The tasks that have a table."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/recipe.yaml"))
+
+
+def recipes(task: str) -> list[Recipe]:
+    """Every system of a task."""
+    papers = yaml.safe_load((EXAMPLES / "papers.yaml").read_text(encoding="utf-8"))
+    table = yaml.safe_load((EXAMPLES / task / "recipe.yaml").read_text(encoding="utf-8"))
+    return [build(task, table, system, papers[system["paper"]]) for system in table["systems"]]
+
+
+def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper: Mapping[str, Any]) -> Recipe:
+    """One system: its own settings over those of the task and of the paper."""
+    size = "large" if "large" in system["encoder"] else "base"
+    layers = [paper, {"train": paper.get(size, {})}, table, table["papers"][system["paper"]], system]
+    settings = {key: merged(layer.get(key, {}) for layer in layers) for key in SETTINGS}
+    method = system.get("method", settings["train"].pop("finetune-method"))
+    settings["train"] = {**settings["train"], "finetune-method": method}
+    settings["generate"] = {**settings["generate"], "length-penalty-type": "gnmt"}
+    return Recipe(
+        task=task,
+        paper=system["paper"],
+        encoder=system["encoder"],
+        method=method,
+        split=system.get("split", "test"),
+        raw=table["raw"],
+        expected=system["expected"],
+        where=system["where"],
+        train_examples=table["train_examples"],
+        vocab_add=Path("examples", task, table["vocab_add"]) if "vocab_add" in table else None,
+        **settings,
+    )
+
+
+def merged(layers: Any) -> dict[str, Any]:
+    """Later settings over earlier ones."""
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
+def choose(task: str, **wanted: Optional[str]) -> Recipe:
+    """The first system of a task with these properties (paper, encoder, method); ends the program if there is none."""
+    found = recipes(task)
+    for recipe in found:
+        if all(value in (None, getattr(recipe, key)) for key, value in wanted.items()):
+            return recipe
+    asked = ", ".join(f"--{key} {value}" for key, value in wanted.items() if value is not None)
+    known = ", ".join(f"{one.paper} {one.encoder} {one.method}" for one in found)
+    sys.exit(f"{task} has no system with {asked}; expected one of (paper, encoder, method): {known}")

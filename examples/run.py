@@ -1,0 +1,150 @@
+"""Repeats a figure of a paper: from a data set as it is published to the metrics that the paper reports.
+
+    python examples/run.py xsum --raw /data/xsum --pretrained /models/roberta-base --encoder roberta-base --work work
+    python examples/run.py xsum --list                     the systems of a task with their published figures
+    python examples/run.py xsum ... --dry-run              the commands alone
+    python examples/run.py xsum ... --limit 64 --cpu       all stages in minutes
+
+The stages are prepare, binarize, train, generate and evaluate. A finished stage is not repeated, an interrupted one
+goes on or begins anew, and --stage runs one alone. Every command is shown before it runs and can be typed by hand,
+from the root of the repository. The settings of a task are in examples/TASK/recipe.yaml, those of a paper in
+examples/papers.yaml.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from recipes import EXAMPLES, Recipe, choose, recipes, tasks
+from stages import STAGES, Setting
+
+MADE_BY_BINARIZE = ("pieces", "data-bin")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=tasks(), help="a folder of examples/")
+    parser.add_argument("--list", action="store_true", help="show the systems of the task and their figures")
+    add_choice(parser.add_argument_group("what is repeated (default: the first system of --list)"))
+    files = parser.add_argument_group("files")
+    files.add_argument("--raw", type=Path, metavar="DIR", help="the data set as it is published")
+    files.add_argument("--pretrained", type=Path, metavar="DIR", help="the encoder as it is published")
+    files.add_argument("--work", type=Path, metavar="DIR", help="a folder for all that is made")
+    add_run(parser.add_argument_group("how it is run"))
+    args = parser.parse_args()
+    missing = [name for name in ("raw", "pretrained", "work") if getattr(args, name) is None]
+    if missing and not args.list:
+        parser.error("expected " + ", ".join(f"--{name} DIR" for name in missing) + " (or --list)")
+    return args
+
+
+def add_choice(group: argparse._ArgumentGroup) -> None:
+    """Which system."""
+    group.add_argument("--paper", help="a key of papers.yaml")
+    group.add_argument("--encoder", help="an encoder of the paper; --pretrained may hold any other")
+    group.add_argument("--method", help="fine-tuning method")
+
+
+def add_run(group: argparse._ArgumentGroup) -> None:
+    """How much of it, and on what."""
+    group.add_argument("--stage", choices=list(STAGES), help="run this stage alone (default: all)")
+    group.add_argument("--dry-run", action="store_true", help="show the commands and run none")
+    group.add_argument("--limit", type=int, metavar="N", help="examples of a split (default: all)")
+    group.add_argument("--epochs", type=int, metavar="N", help="instead of the paper's")
+    group.add_argument("--strict", action="store_true", help="end at the first malformed record")
+    group.add_argument("--cpu", action="store_true", help="without a GPU, in float32")
+    group.add_argument("--gpu-batch", type=int, default=8, metavar="N", help="examples at once (default: %(default)s)")
+    group.add_argument("--seed", type=int, default=1, help="of training (default: %(default)s)")
+
+
+def main() -> None:
+    """Runs the command."""
+    args = arguments()
+    if args.list:
+        print("\n".join(map(described, recipes(args.task))))
+        return
+    recipe = choose(args.task, paper=args.paper, encoder=args.encoder, method=args.method)
+    options = {name: getattr(args, name) for name in ("limit", "epochs", "strict", "cpu", "gpu_batch", "seed")}
+    work = args.work.resolve() / recipe.name
+    run = Setting(recipe, args.raw.resolve(), args.pretrained.resolve(), work, **options)
+    for stage in [args.stage] if args.stage else STAGES:
+        do(stage, run, dry=args.dry_run)
+    if run.figures.exists() and not args.dry_run:
+        print(comparison(recipe, json.loads(run.figures.read_text(encoding="utf-8"))["figures"]))
+
+
+def described(recipe: Recipe) -> str:
+    """One line on a system."""
+    figures = ", ".join(f"{name} {value}" for name, value in recipe.expected.items())
+    choice = f"--paper {recipe.paper} --encoder {recipe.encoder} --method {recipe.method}"
+    return f"{choice}   {recipe.split}: {figures} ({recipe.where})"
+
+
+def do(stage: str, run: Setting, *, dry: bool) -> None:
+    """Runs the commands of a stage, unless they have been run."""
+    commands = [shlex.join(words) for words in STAGES[stage](run)]
+    finished = run.work / f"{stage}.done"
+    print(f"== {stage}", flush=True)
+    if not dry and is_finished(finished, commands):
+        print(f"finished already; {finished} says how")
+        return
+    if not dry:
+        clear(stage, run)
+    for line in commands:
+        print(f"$ {line}", flush=True)
+        if not dry:
+            execute(line)
+    if not dry:
+        write_whole(finished, "".join(f"{line}\n" for line in commands))
+
+
+def is_finished(finished: Path, commands: list[str]) -> bool:
+    """Whether a stage has been run with these commands; ends the program if it has been with others."""
+    if not finished.exists():
+        return False
+    if finished.read_text(encoding="utf-8").splitlines() != commands:
+        sys.exit(f"{finished.parent} is from other options (see {finished.name}); name another --work, or remove it")
+    return True
+
+
+def clear(stage: str, run: Setting) -> None:
+    """Makes way for a stage: what an interrupted one has left would be in the way of a new one."""
+    run.work.mkdir(parents=True, exist_ok=True)
+    if stage == "binarize":
+        for name in MADE_BY_BINARIZE:
+            shutil.rmtree(run.work / name, ignore_errors=True)
+
+
+def execute(line: str) -> None:
+    """Runs a command from the root of the repository, with this interpreter's programs first; its failure is ours."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    status = subprocess.run(shlex.split(line), cwd=EXAMPLES.parent, env={**os.environ, "PATH": path}, check=False)
+    if status.returncode:
+        sys.exit(f"this command ended with status {status.returncode}: {line}")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def comparison(recipe: Recipe, figures: dict[str, dict[str, float]]) -> str:
+    """The published figures beside those that came out."""
+    rows = [f"\n{recipe.task}, {recipe.split} split: {recipe.encoder} as in {recipe.paper}, {recipe.where}"]
+    rows.append(f"{'':<16}{'published':>12}{'here':>12}")
+    for name, expected in recipe.expected.items():
+        here = figures.get(name, {}).get("value")
+        rows.append(f"{name:<16}{expected:>12.3f}" + (f"{here:>12.3f}" if here is not None else f"{'not scored':>12}"))
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The commands of a recipe, stage by stage, as a user would type them."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from recipes import Recipe
+
+Command = list[str]
+PLUGIN = ("--user-dir", "s2sft_fairseq", "--task", "s2s_ft")
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a user decides of a run.
+
+    Attributes:
+        recipe: what is repeated.
+        raw: folder of the published data set.
+        pretrained: folder of the encoder.
+        work: folder for all that is made.
+        limit: examples of a split.
+        epochs: instead of the recipe's.
+        strict: end at a malformed record.
+        cpu: compute without a GPU, in float32.
+        gpu_batch: examples that are computed at once.
+        seed: of training.
+    """
+
+    recipe: Recipe
+    raw: Path
+    pretrained: Path
+    work: Path
+    limit: Optional[int] = None
+    epochs: Optional[int] = None
+    strict: bool = False
+    cpu: bool = False
+    gpu_batch: int = 8
+    seed: int = 1
+
+    @property
+    def pairs(self) -> Path:
+        """The folder of the raw pairs."""
+        return self.work / "raw"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The model that is trained."""
+        return self.work / "checkpoints" / "checkpoint_last.pt"
+
+    @property
+    def outputs(self) -> Path:
+        """What the model writes."""
+        return self.work / f"{self.recipe.split}.out"
+
+    @property
+    def figures(self) -> Path:
+        """What that is worth."""
+        return self.work / "figures.json"
+
+    @property
+    def dictionary(self) -> Path:
+        """What fairseq-preprocess takes the vocabulary from."""
+        return self.work / "dict.txt" if self.recipe.vocab_add else self.pretrained
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """The tokens beyond the encoder's vocabulary."""
+        return {"vocab-add": self.recipe.vocab_add} if self.recipe.vocab_add else {}
+
+    @property
+    def precision(self) -> dict[str, bool]:
+        """Half precision, where there is a GPU."""
+        return {"cpu": True} if self.cpu else {"fp16": True}
+
+
+def prepare(run: Setting) -> Iterator[Command]:
+    """From the published form to pairs."""
+    yield command(
+        "python preprocess/raw_pairs.py",
+        **run.recipe.raw,
+        raw=run.raw,
+        to=run.pairs,
+        s2s_ft_vocab=run.pretrained,
+        max_source_positions=run.recipe.train["max-source-positions"],
+        limit=run.limit,
+        strict=run.strict,
+    )
+
+
+def binarize(run: Setting) -> Iterator[Command]:
+    """From pairs to pieces, and to what fairseq trains on."""
+    pieces = run.work / "pieces"
+    for split in SPLITS:
+        files = [[str(folder / f"{split}.{side}") for side in ("src", "tgt")] for folder in (run.pairs, pieces)]
+        start = command("python preprocess/pieces.py", s2s_ft_vocab=run.pretrained, **run.added)
+        yield [*start, "--inputs", *files[0], "--outputs", *files[1]]
+    if run.recipe.vocab_add:
+        yield command("python preprocess/vocabulary.py", pretrained=run.pretrained, to=run.dictionary, **run.added)
+    yield [
+        *("fairseq-preprocess", *PLUGIN, "--source-lang", "src", "--target-lang", "tgt", "--joined-dictionary"),
+        *flags({f"{split}pref": pieces / split for split in SPLITS}),
+        *flags({"srcdict": run.dictionary, "destdir": run.work / "data-bin"}),
+    ]
+
+
+def train(run: Setting) -> Iterator[Command]:
+    """Fine-tuning with the paper's settings."""
+    options: dict[str, Any] = {
+        "arch": "s2s_ft",
+        "pretrained": run.pretrained,
+        **run.added,
+        "criterion": "s2s_ft_label_smoothed",
+        "optimizer": "adam",
+        **run.recipe.train,
+        **schedule(run),
+        "seed": run.seed,
+        **run.precision,
+        "save-dir": run.checkpoint.parent,
+        "no-epoch-checkpoints": True,
+        "log-format": "simple",
+        "log-interval": 100,
+    }
+    yield ["fairseq-train", str(run.work / "data-bin"), *PLUGIN, *flags(options)]
+
+
+def schedule(run: Setting) -> dict[str, Any]:
+    """A linear warmup and a linear decay over so many epochs, in batches of so many examples."""
+    wanted = run.recipe.schedule
+    at_once = math.gcd(run.gpu_batch, wanted["batch"])
+    updates = (run.epochs or wanted["epochs"]) * math.ceil(examples_to_train_on(run) / wanted["batch"])
+    warmup = wanted["warmup"] * updates if wanted["warmup"] < 1 else wanted["warmup"]
+    return {
+        "batch-size": at_once,
+        "update-freq": wanted["batch"] // at_once,
+        "lr-scheduler": "polynomial_decay",
+        "warmup-updates": min(round(warmup), updates // 2),
+        "total-num-update": updates,
+        "max-update": updates,
+    }
+
+
+def examples_to_train_on(run: Setting) -> int:
+    """As many as there are; as many as the published data set has, before it is prepared."""
+    pairs = run.pairs / "train.src"
+    if not pairs.exists():
+        return min(run.limit or run.recipe.train_examples, run.recipe.train_examples)
+    with open(pairs, "rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def generate(run: Setting) -> Iterator[Command]:
+    """From raw sources to outputs."""
+    yield command(
+        "python -m s2sft_fairseq.generate",
+        checkpoint=run.checkpoint,
+        input=run.pairs / f"{run.recipe.split}.src",
+        output=run.outputs,
+        skip_existing=True,
+        cpu=run.cpu,
+        **run.recipe.generate,
+    )
+
+
+def evaluate(run: Setting) -> Iterator[Command]:
+    """From outputs to figures."""
+    yield command(
+        "python -m s2sft_fairseq.evaluate",
+        **run.recipe.evaluate,
+        hypothesis=run.outputs,
+        reference=run.pairs / f"{run.recipe.split}.ref",
+        source=run.pairs / f"{run.recipe.split}.src",
+        json=run.figures,
+    )
+
+
+STAGES: dict[str, Callable[[Setting], Iterator[Command]]] = {
+    "prepare": prepare,
+    "binarize": binarize,
+    "train": train,
+    "generate": generate,
+    "evaluate": evaluate,
+}
+
+
+def command(program: str, **options: Any) -> Command:
+    """A command line."""
+    return [*program.split(), *flags(options)]
+
+
+def flags(options: Mapping[str, Any]) -> list[str]:
+    """Options as words: True is a flag alone, None and False are left out."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        words += [] if value is True else [str(value)]
+    return words

@@ -1,0 +1,189 @@
+"""The recipes: every table is complete, every command parses, and the whole path runs on records as published."""
+
+import json
+import re
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+import yaml
+from commands import attempt, run
+from fairseq import options
+from raw_formats import FORMATS
+from raw_records import publish
+from recipes import EXAMPLES, Recipe, choose, recipes, tasks
+from stages import STAGES, Setting, schedule
+
+from s2sft_fairseq import evaluate, generate_options
+
+DRIVER = ["python", "examples/run.py"]
+SYSTEMS = [recipe for task in tasks() for recipe in recipes(task)]
+FIGURES = {
+    "rouge": {"rouge_1", "rouge_2", "rouge_l", "rouge_lsum"},
+    "qg": {"bleu_4", "meteor", "rouge_l"},
+    "coqa": {"f1"},
+    "dialogue": {"nist_4", "bleu_4", "meteor", "entropy_4", "distinct_1", "distinct_2", "length"}
+    | {"persona_bleu_1", "persona_bleu_2"},
+}
+ENCODERS = {
+    "cnndm": {"roberta-base", "roberta-large", "unilmv2-base", "unilmv2-large", "unilm-large", "ernie-gen-base"},
+    "xsum": {"bert-base-uncased", "electra-base", "roberta-base", "roberta-large", "unilmv2-base", "unilmv2-large"},
+    "gigaword": {"unilm-large", "ernie-gen-base", "ernie-gen-large", "ernie-gen-large-430g"},
+    "gigaword-10k": {"unilm-large", "ernie-gen-base", "ernie-gen-large", "ernie-gen-large-430g"},
+    "gigaword-fr": {"xlm-roberta-base", "xlm-roberta-large"},
+    "gigaword-zh": {"xlm-roberta-base", "xlm-roberta-large"},
+    "squad-qg": {"roberta-base", "unilmv2-base", "unilm-large", "ernie-gen-large"},
+    "squad-qg-reversed": {"bert-base-uncased", "electra-base", "roberta-base", "unilmv2-large", "ernie-gen-base"},
+    "webqa-qg": {"xlm-roberta-base", "xlm-roberta-large"},
+    "coqa": {"unilm-large", "ernie-gen-large"},
+    "dstc7": {"unilm-large"},
+    "persona-chat": {"ernie-gen-large"},
+}
+"""Encoders of the papers' tables, task by task."""
+
+
+def name_of(recipe: Recipe) -> str:
+    return f"{recipe.task}-{recipe.name}"
+
+
+def setting(recipe: Recipe, folder: Path, **options: object) -> Setting:
+    return Setting(recipe, folder / "raw", folder / "model", folder / "work", **options)  # type: ignore[arg-type]
+
+
+def test_every_task_has_its_encoders_a_text_and_a_script() -> None:
+    assert set(tasks()) == set(ENCODERS)
+    for task, encoders in ENCODERS.items():
+        assert encoders <= {recipe.encoder for recipe in recipes(task)}
+        assert (EXAMPLES / task / "README.md").is_file()
+        assert (EXAMPLES / task / "run.sh").is_file()
+
+
+def test_systems_can_be_told_apart() -> None:
+    assert len({name_of(recipe) for recipe in SYSTEMS}) == len(SYSTEMS)
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS, ids=name_of)
+def test_table_is_complete(recipe: Recipe) -> None:
+    lengths = {"max-source-positions", "max-target-positions"}
+    assert {"lr", "label-smoothing", "adam-betas", "adam-eps", "weight-decay", "dropout", *lengths} <= set(recipe.train)
+    assert set(recipe.schedule) == {"epochs", "batch", "warmup"}
+    assert {"beam", "max-len-b", "length-penalty-type"} <= set(recipe.generate)
+    assert int(recipe.generate["max-len-b"]) < int(recipe.train["max-target-positions"])
+    assert recipe.raw["format"] in FORMATS
+    assert set(recipe.expected) <= FIGURES[recipe.evaluate["metric"]]
+    assert recipe.expected
+    assert "Table" in recipe.where
+    papers = yaml.safe_load((EXAMPLES / "papers.yaml").read_text())
+    assert "arXiv" in papers[recipe.paper]["title"]
+    if recipe.method == "infilling":
+        assert "noise-prob" in recipe.train
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS, ids=name_of)
+def test_fairseq_train_understands_the_settings(recipe: Recipe, tmp_path: Path) -> None:
+    (words,) = STAGES["train"](setting(recipe, tmp_path))
+    parsed = options.parse_args_and_arch(options.get_training_parser(), words[1:])
+    assert parsed.finetune_method == recipe.method
+    assert parsed.batch_size * parsed.update_freq[0] == recipe.schedule["batch"]
+    assert int(parsed.total_num_update) == parsed.max_update > 0
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS, ids=name_of)
+def test_generate_understands_the_settings(recipe: Recipe, tmp_path: Path) -> None:
+    (words,) = STAGES["generate"](setting(recipe, tmp_path))
+    parsed = generate_options.arguments(words[3:], "")
+    assert (parsed.beam, parsed.max_len_b) == (recipe.generate["beam"], recipe.generate["max-len-b"])
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS, ids=name_of)
+def test_evaluate_understands_the_settings(recipe: Recipe, tmp_path: Path) -> None:
+    (words,) = STAGES["evaluate"](setting(recipe, tmp_path))
+    metric = evaluate.chosen_metric(words[3:])
+    assert metric is not None
+    parsed = evaluate.parser(evaluate.own_options(metric)).parse_args(words[3:])
+    assert parsed.postprocess == [step for step in [recipe.evaluate.get("postprocess")] if step]
+
+
+def test_schedule_counts_updates_and_warmup(tmp_path: Path) -> None:
+    recipe = choose("squad-qg", paper="unilmv2")
+    steps = schedule(setting(recipe, tmp_path, gpu_batch=20))
+    updates = 16 * -(-76000 // 48)
+    assert steps["batch-size"] * steps["update-freq"] == 48
+    assert (steps["total-num-update"], steps["warmup-updates"]) == (updates, round(0.1 * updates))
+
+
+def test_what_no_paper_has_ends_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="dstc7 has no system with --encoder x; expected one of"):
+        choose("dstc7", encoder="x")
+
+
+@pytest.mark.parametrize("task", tasks())
+def test_dry_run_shows_the_commands_and_writes_nothing(task: str, tmp_path: Path) -> None:
+    words = ["--raw", tmp_path / "raw", "--pretrained", tmp_path / "model", "--work", tmp_path / "work"]
+    lines = run([*DRIVER, task, *words, "--dry-run"]).out.splitlines()
+    commands = " ".join(line for line in lines if line.startswith("$ "))
+    programs = [
+        "raw_pairs.py",
+        "pieces.py",
+        "fairseq-preprocess",
+        "fairseq-train",
+        "fairseq.generate",
+        "fairseq.evaluate",
+    ]
+    places = [commands.index(program) for program in programs]
+    assert places == sorted(places)
+    assert not list(tmp_path.iterdir())
+
+
+def drive(task: str, folder: Path, encoder: Path, *more: object) -> List[object]:
+    files = ["--raw", folder / "raw", "--pretrained", encoder, "--work", folder / "work"]
+    return [*DRIVER, task, *files, "--limit", 8, "--epochs", 1, "--cpu", *more]
+
+
+def spoil_story(raw: Path) -> None:
+    next(raw.rglob("*.story")).write_text("An article alone\n")
+
+
+def spoil_answer(raw: Path) -> None:
+    path = raw / "coqa-train-v1.0.json"
+    content = json.loads(path.read_text())
+    del content["data"][0]["answers"][1]["input_text"]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "spoil", "malformed"), [("cnndm", spoil_story, 1), ("coqa", spoil_answer, 2)])
+def test_from_published_records_to_figures(
+    task: str, spoil: Callable[[Path], None], malformed: int, bert: Path, tmp_path: Path
+) -> None:
+    """All stages, with malformed records; again, when all is done; and with other options."""
+    spoil(publish(str(recipes(task)[0].raw["format"]), tmp_path / "raw"))
+    first = run(drive(task, tmp_path, bert))
+    assert sum(map(int, re.findall(r"left out: (\d+)", first.out))) == malformed
+    recipe = recipes(task)[0]
+    published = first.out[first.out.rindex("published") :]
+    assert all(f"{value:.3f}" in published for value in recipe.expected.values())
+    assert (tmp_path / "work" / recipe.name / "figures.json").is_file()
+    again = run(drive(task, tmp_path, bert)).out
+    assert again.count("finished already") == len(STAGES)
+    assert published in again
+    other = attempt(drive(task, tmp_path, bert, "--strict"))
+    assert other.status
+    assert "is from other options" in other.err
+
+
+@pytest.mark.slow
+def test_interrupted_stages_begin_anew_and_failures_end_the_driver(bert: Path, tmp_path: Path) -> None:
+    raw = publish("columns", tmp_path / "raw", form=1)
+    stage = drive("gigaword-fr", tmp_path, bert, "--stage")
+    run([*stage, "prepare"])
+    run([*stage, "binarize"])
+    work = tmp_path / "work" / recipes("gigaword-fr")[0].name
+    (work / "binarize.done").unlink()
+    run([*stage, "binarize"])
+    assert (work / "data-bin" / "train.src-tgt.src.bin").is_file()
+    (raw / "test.tsv").write_text("malformed\n")
+    failed = attempt([*drive("gigaword-fr", tmp_path / "second", bert, "--stage", "prepare"), "--raw", raw, "--strict"])
+    assert failed.status
+    assert "test.tsv, line 1" in failed.err
+    assert "this command ended with status" in failed.err
