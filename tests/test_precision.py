@@ -1,7 +1,7 @@
 """Generating in bfloat16 and in eight-bit integers: nearly the same scores, through the same commands."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional
 
 import pytest
 import torch
@@ -14,11 +14,12 @@ from s2sft_fairseq.precision import PRECISIONS
 ROUNDED = sorted(set(PRECISIONS) - {"float32"})
 
 
-def scores(method: str, precision: str) -> Tensor:
-    """Log-probabilities of random targets [B, T, V]."""
+def scores(method: str, precision: Optional[str]) -> Tensor:
+    """Log-probabilities of random targets [B, T, V]; without a precision, those of the model as it is trained."""
     model = random_model(method, dtype=torch.float32)
     source, target = padded(random_pairs(model.convention, count=5, seed=1))
-    PRECISIONS[precision](model.transformer)
+    if precision:
+        PRECISIONS[precision](model.transformer)
     with torch.no_grad():
         return model(source, None, shifted(target))[0].float().log_softmax(-1)
 
@@ -31,6 +32,19 @@ def test_scores_hardly_change(method: str, precision: str) -> None:
     assert not exact.equal(rounded)
     difference = (exact - rounded).abs().mean()
     assert difference < 0.05 * exact.std()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_float32_is_only_laid_out_anew(method: str) -> None:
+    """The same weights in another order of memory: those of layers that do not widen lie column by column."""
+    model = random_model(method, dtype=torch.float32)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    PRECISIONS["float32"](model.transformer)
+    assert all(tensor.equal(before[name]) for name, tensor in model.state_dict().items())
+    layer = model.transformer.layers[0]
+    assert layer.ffn_out.weight.t().is_contiguous() and layer.attention.query.weight.t().is_contiguous()
+    assert layer.ffn_in.weight.is_contiguous()
+    torch.testing.assert_close(scores(method, "float32"), scores(method, None), atol=1e-5, rtol=0)
 
 
 def test_int8_leaves_the_embeddings() -> None:

@@ -53,7 +53,7 @@ def measure(settings: Settings) -> Result:
 def works(shape: Shape) -> dict[str, Callable[[], object]]:
     """What is profiled, by name."""
     samples = ours.real_samples(shape, method=METHOD, count=2, size=8)
-    learner, system = ours.build(shape, method=METHOD), ours.build(shape, method=METHOD)
+    learner, system = ours.build(shape, method=METHOD), ours.build(shape, method=METHOD).for_inference("float32")
     return {
         "training": partial(train, learner, samples, optimizer_of(learner)),
         "beam 5": partial(decode, system, samples, beam=5, length=LENGTH),
