@@ -86,7 +86,8 @@ class Columns(Segments):
 
     def most(self, rows: Rows) -> int:
         """As many as segments follow one another, that of the target not among them."""
-        return (self.target if self.source < self.target else rows.segments) - self.source
+        stop = min(self.target, rows.segments) if self.source < self.target else rows.segments
+        return stop - self.source
 
 
 class Dialogue(Segments):

@@ -244,6 +244,7 @@ class TestMistakes:
         [
             ("columns", {}, "two columns need segments 0 and 1; found --target-type-id 1 and --type-vocab-size 2"),
             ("columns", {"type_vocab_size": 0}, "two columns need segments"),
+            ("columns", {"type_vocab_size": 0, "target_type_id": 3}, "--type-vocab-size 0, expected both to be higher"),
             ("columns", {"source_type_id": 1, "target_type_id": 0}, "two columns need segments 1 and 2"),
             ("dialogue", {"type_vocab_size": 0}, "the model has neither"),
             ("dialogue", {"turn_rows": 1}, "--turn-rows is 1; expected 2"),

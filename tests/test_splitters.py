@@ -85,6 +85,12 @@ class TestIds:
         for line in pair.ours.encode_lines([*unicode_lines(), "", "  "]):
             assert line == " ".join(line.split())
 
+    def test_the_end_token_in_a_text_is_one(self, pair: Pair) -> None:
+        """It parts columns and utterances, with spaces around it or without."""
+        text = f"one thing {pair.dictionary.eos_word} another{pair.dictionary.eos_word}third"
+        check_ids(pair, [text])
+        assert rows(pair.ours.encode(text), pair.dictionary).count(pair.dictionary.eos()) == 2
+
     def test_lines_at_once_are_lines_one_by_one(self, pair: Pair) -> None:
         lines = unicode_lines()[:50]
         assert pair.ours.encode_lines(lines) == [pair.ours.encode(line) for line in lines]
