@@ -177,9 +177,9 @@ def test_interrupted_stages_begin_anew_and_failures_end_the_driver(bert: Path, t
     raw = publish("columns", tmp_path / "raw", form=1)
     stage = drive("gigaword-fr", tmp_path, bert, "--stage")
     run([*stage, "prepare"])
-    run([*stage, "binarize"])
     work = tmp_path / "work" / recipes("gigaword-fr")[0].name
-    (work / "binarize.done").unlink()
+    (work / "data-bin").mkdir()
+    (work / "data-bin" / "dict.src.txt").write_text("left by an interrupted run")
     run([*stage, "binarize"])
     assert (work / "data-bin" / "train.src-tgt.src.bin").is_file()
     (raw / "test.tsv").write_text("malformed\n")
