@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
-from raw_formats import FORMATS, Example, Records, columns
-from raw_formats.records import SENTENCE_END
+from raw_formats import FORMATS, columns
+from raw_formats.records import SENTENCE_END, Example, Records
 from text_files import write_files
 from tqdm import tqdm
 

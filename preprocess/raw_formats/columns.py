@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .files import find, missing, numbered_lines
 from .records import Example, Records, expect
@@ -77,5 +78,9 @@ def table_row(line: str) -> Example:
 def json_line(line: str) -> Example:
     """A source and a target, each a text or a list of tokens."""
     record = json.loads(line)
-    source, target = (record[key] for key in ("src", "tgt"))
-    return Example(*(" ".join(text) if isinstance(text, list) else text for text in (source, target)))
+    return Example(joined(record["src"]), joined(record["tgt"]))
+
+
+def joined(text: Any) -> str:
+    """A text that may be a list of tokens."""
+    return " ".join(text) if isinstance(text, list) else text
