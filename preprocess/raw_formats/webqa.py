@@ -18,7 +18,11 @@ NO_ANSWER = "no_answer"
 def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     """Yields the evidences that have an answer."""
     path = require(raw, FILES, split)
-    for name, question in read_json(path).items():
+    content = read_json(path)
+    if not isinstance(content, dict):
+        records.report(str(path), "no object of questions")
+        return
+    for name, question in content.items():
         evidences = question.get("evidences") if isinstance(question, dict) else None
         if not isinstance(evidences, dict):
             records.report(f"{path}, {name}", "no object 'evidences'")
