@@ -192,11 +192,11 @@ def command(program: str, **options: Any) -> Command:
 
 
 def flags(options: Mapping[str, Any]) -> list[str]:
-    """Options as words: True is a flag alone, None and False are left out."""
+    """Options as words: True is a flag alone, None and False are left out, a list is several words."""
     words: list[str] = []
     for name, value in options.items():
         if value is None or value is False:
             continue
         words.append("--" + name.replace("_", "-"))
-        words += [] if value is True else [str(value)]
+        words += [] if value is True else list(map(str, value if isinstance(value, list) else [value]))
     return words

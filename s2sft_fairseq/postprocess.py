@@ -13,7 +13,8 @@ REPEATED = 0.7  # of a sentence's words are in those before: it is dropped
 MOST_WORDS = 60  # s2s-ft's default; its README takes 70 for UniLM and 160 for s2s-ft on CNN/DailyMail
 GIGAWORD_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "<unk>": "UNK", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 CNNDM_BRACKETS = {"(": " -LRB- ", ")": " -RRB- ", "[": " -LSB- ", "]": " -RSB- "}
-SYMBOL = re.compile("[^\\w\\s]|_|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+MARKER = re.escape(SENTENCE_END) + r"|\[UNK\]|<unk>"
+SYMBOL = re.compile(f"{MARKER}|[^\\w\\s]|_|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 Step = Callable[[str], str]
 
@@ -90,6 +91,9 @@ def unchanged(text: str) -> str:
 STEPS: Dict[str, Steps] = {
     "cnndm": Steps("sentences at [X_SEP], Penn Treebank tokens, repetitions out", cnndm, cnndm_reference, MOST_WORDS),
     "gigaword": Steps("Penn Treebank tokens, digits as #", gigaword, unchanged),
+    "apart": Steps(
+        "as basic, references unchanged: what cnndm and gigaword want of detokenized text", basic, unchanged
+    ),
     "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
     "wordpiece": Steps("pieces such as ##ing joined to words", wordpiece, unchanged),
 }

@@ -96,3 +96,15 @@ def test_wordpiece() -> None:
 
 def test_steps_in_order() -> None:
     assert one("we say no ##w : don ' t", "", "wordpiece", "cnndm")[0] == "we say now : do n't"
+
+
+def test_apart_makes_tokens_of_detokenized_outputs() -> None:
+    texts = Texts(["The cat's toy (red) isn't here.[X_SEP] It sat on 1,000 mats."], [["it 's <S_SEP> do n't"]])
+    found = postprocess(texts, ["apart", "cnndm"])
+    assert found.hypotheses == ["The cat 's toy -LRB- red -RRB- is n't here .\nIt sat on 1,000 mats ."]
+    assert found.references == [["it 's\ndo n't"]]
+
+
+def test_basic_parts_punctuation_and_chinese_characters_on_both_sides() -> None:
+    found = postprocess(Texts(["何时?[UNK]"], [["it's 何时"]]), ["basic"])
+    assert (found.hypotheses, found.references) == (["何 时 ? [UNK]"], [["it ' s 何 时"]])

@@ -101,7 +101,7 @@ def test_evaluate_understands_the_settings(recipe: Recipe, tmp_path: Path) -> No
     metric = evaluate.chosen_metric(words[3:])
     assert metric is not None
     parsed = evaluate.parser(evaluate.own_options(metric)).parse_args(words[3:])
-    assert parsed.postprocess == [step for step in [recipe.evaluate.get("postprocess")] if step]
+    assert parsed.postprocess == recipe.evaluate.get("postprocess", [])
 
 
 def test_schedule_counts_updates_and_warmup(tmp_path: Path) -> None:
