@@ -174,7 +174,7 @@ class TestTraining:
 
     @pytest.mark.parametrize(
         ("option", "choices"),
-        [("finetune_method", "'causal', 'masked', 'pseudo_masked'"), ("truncate_source", "'yes', 'no'")],
+        [("finetune_method", "'causal', 'infilling', 'masked', 'pseudo_masked'"), ("truncate_source", "'yes', 'no'")],
     )
     def test_choices_are_listed(self, data: Path, tmp_path: Path, option: str, choices: str) -> None:
         done = attempt(train_command(data, tmp_path / "save", **{option: "telepathic"}))

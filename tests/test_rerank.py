@@ -172,7 +172,7 @@ def test_command(data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
         "--by",
         "length-reward",
     ]
-    assert "rouge:rougeL" in run([*CALL, *words, "--output", tmp_path / "test.hyp"]).out
+    assert "rouge:rouge_l" in run([*CALL, *words, "--output", tmp_path / "test.hyp"]).out
     lines = (tmp_path / "test.hyp").read_text().splitlines()
     listed = hypotheses((tmp_path / "generate-test.txt").read_text())
     assert len(lines) == 100
