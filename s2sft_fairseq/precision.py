@@ -9,7 +9,6 @@ from torch import nn
 from .errors import UserError
 from .transformer import Transformer
 
-
 PAGE = 1024
 """Numbers in a page of memory: columns this far apart would share one place in the CPU's first cache."""
 
@@ -19,10 +18,11 @@ def to_float32(transformer: Transformer) -> None:
 
     The few rows of a decoding step are then multiplied up to a third faster.
     """
+    if transformer.embeddings.token.weight.device.type != "cpu":
+        return
     for layer in transformer.modules():
-        if isinstance(layer, nn.Linear) and layer.weight.device.type == "cpu":
-            if layer.out_features <= layer.in_features and layer.out_features < PAGE:
-                layer.weight.data = layer.weight.data.t().contiguous().t()
+        if isinstance(layer, nn.Linear) and layer.out_features <= min(layer.in_features, PAGE - 1):
+            layer.weight.data = layer.weight.data.t().contiguous().t()
 
 
 def to_bfloat16(transformer: Transformer) -> None:

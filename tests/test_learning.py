@@ -1,4 +1,4 @@
-"""Every fine-tuning method learns, from random weights, to reverse strings that are new to it; the default copies too."""
+"""Every fine-tuning method learns, from random weights, to reverse new strings; the default one to copy them too."""
 
 import random
 from pathlib import Path
