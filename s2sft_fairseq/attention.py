@@ -75,7 +75,7 @@ class FullPass:
 
     def __init__(self, slots: Slots, source_length: int, bias: Bias, start: int = 0) -> None:
         source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
-        self.source_length, self.length = source_length, slots.token.size(1)
+        self.source_length = source_length
         self.source_bias = bias(source, source)
         self.rest_bias = bias(rest, slots)
         self.batch = Unpadded(slots, start)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .dataset import packed_batch
 from .pretraining import PretrainingObjective
-from .slots import PADDING
 
 
 def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
@@ -93,13 +92,11 @@ class TextDataset(FairseqDataset):
         if not samples:
             return {}
         blocks = [sample["blocks"] for sample in samples]
-        packed = packed_batch(blocks, self.objective, training=self.seed is not None)
         return {
             "id": torch.tensor([sample["id"] for sample in samples]),
             "nsentences": len(samples),
             "net_input": {},
-            "packed": packed,
-            "nslots": int(packed["slots"]["group"].ne(PADDING).sum()),
+            "packed": packed_batch(blocks, self.objective, training=self.seed is not None),
         }
 
     @property
