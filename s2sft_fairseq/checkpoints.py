@@ -1,9 +1,10 @@
 """Where a trained model lies, and what is in it."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+from torch import Tensor
 
 from .errors import UserError
 from .families.family import TOKENS
@@ -32,6 +33,17 @@ def find(path: Path) -> Path:
         found = f"has {', '.join(names)}" if names else "has no *.pt file"
         raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file")
     return path / choice
+
+
+def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raises UserError unless the tensors of a checkpoint have the shapes of the model's."""
+    other = next((name for name in sorted(state) if name in own and state[name].shape != own[name].shape), None)
+    if other is not None:
+        raise UserError(
+            f"the checkpoint's {other} is {tuple(state[other].shape)}, the model's {tuple(own[other].shape)}; repeat "
+            "its method, vocabulary and lengths, or make a directory for --pretrained of it: "
+            "python -m s2sft_fairseq.export_pretrained"
+        )
 
 
 def read(path: Path) -> Dict[str, Any]:

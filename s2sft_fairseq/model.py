@@ -19,6 +19,7 @@ from torch import Tensor
 from .adapter_checkpoints import TrainedPart, check_same_kind
 from .adapters import merge
 from .attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
+from .checkpoints import check_shapes
 from .errors import UserError
 from .model_options import ModelOptions, transformer_shape
 from .precision import PRECISIONS
@@ -124,10 +125,11 @@ class S2SFTModel(BaseFairseqModel):
         return state if self.part is None else self.part.of(state)
 
     def load_state_dict(self, state_dict: Dict[str, Tensor], *args: Any, **options: Any) -> Any:
-        """Takes the tensors of a checkpoint; raises UserError if it belongs to other pretrained weights."""
+        """Takes the tensors of a checkpoint; raises UserError if it belongs to other weights, or to another shape."""
         check_same_kind(state_dict, partial=self.part is not None)
         if self.part is not None:
             state_dict = self.part.completed(state_dict, super().state_dict())
+        check_shapes(state_dict, super().state_dict())
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:

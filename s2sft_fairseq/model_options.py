@@ -92,7 +92,8 @@ class ModelOptions(FreezingOptions, AdapterOptions):
         default=0, metadata={"help": "rows of the position table, if the longest pair does not need more"}
     )
     added_tokens: str = field(
-        default="", metadata={"help": "(set by the program) tokens beyond the pretrained vocabulary"}
+        default="",
+        metadata={"help": "(set by the program) tokens beyond the vocabulary of the pretrained encoder or the data"},
     )
     vocabulary: Optional[str] = field(
         default=None,

@@ -12,6 +12,7 @@ from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .families import FAMILIES, Family, recognise
 from .families.family import SEGMENTS, TOKENS, Rule
+from .special_tokens import is_ordinary
 from .weights import Weights, find_config, open_weights
 
 COMPUTED = {
@@ -77,6 +78,11 @@ class Pretrained(NamedTuple):
     def vocabulary(self) -> List[str]:
         """The tokens of the vocabulary in the directory; none if it holds none."""
         return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
+
+    def lacks(self, tokens: Sequence[str]) -> List[str]:
+        """Those of the tokens that the vocabulary in the directory does not have."""
+        own = set(self.vocabulary())
+        return [token for token in tokens if token not in own]
 
     def tensors(self) -> Iterator[Tuple[str, Tensor]]:
         """Reads the tensors one after the other, under our names."""
@@ -216,6 +222,16 @@ def check_vocabulary(
             "--joined-dictionary, or name what was added with --vocab-add"
         )
     return [*added, *brought]
+
+
+def tokens_behind(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
+    """The tokens that the checkpoint's vocabulary has behind that of the data, if no text leads to any of them.
+
+    Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
+    """
+    own = pretrained.vocabulary()
+    behind = own[len(dictionary) :]
+    return [] if own != [*dictionary.symbols, *behind] or any(map(is_ordinary, behind)) else behind
 
 
 def difference(found: Sequence[str], expected: Sequence[str]) -> str:

@@ -25,11 +25,12 @@ from .generator import S2SFTGenerator
 from .model import S2SFTModel
 from .model_options import ModelOptions, adopt_shape, resolve_options, segments_of, table_rows
 from .objectives import OBJECTIVES, Objective
-from .pretrained import Pretrained, check_vocabulary
+from .pretrained import Pretrained, check_vocabulary, tokens_behind
 from .progress import Progress, count_slots
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
 from .source_parts import in_parts
+from .special_tokens import is_ordinary
 from .task_options import TaskOptions
 from .tuning import prepare_tuning
 from .validation import Evaluation, check_validation, metric_names
@@ -109,7 +110,8 @@ class S2SFTTask(FairseqTask):
             opened = self.prepare_new_model(cfg)
         resolve_options(cfg)
         method = OBJECTIVES[cfg.finetune_method]
-        self.dictionary.grow(method.extra_tokens)
+        brought = (token for token in cfg.added_tokens.split() if not is_ordinary(token))
+        self.dictionary.grow([*brought, *method.extra_tokens])
         self.check_fingerprint(cfg)
         self.model_cfg = cfg
         check_declared(self.cfg, str(cfg.finetune_method), OBJECTIVES, "--finetune-method")
@@ -117,7 +119,8 @@ class S2SFTTask(FairseqTask):
         with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
             model = super().build_model(cfg, from_checkpoint)
         if opened:
-            fill(model.transformer, opened, likened(cfg.added_tokens.split(), method, self.dictionary))
+            fresh = opened.lacks(cfg.added_tokens.split())
+            fill(model.transformer, opened, likened(fresh, method, self.dictionary))
         if not from_checkpoint:
             self.carry_text_side(cfg, opened)
         prepare_tuning(model, opened)
@@ -149,7 +152,9 @@ class S2SFTTask(FairseqTask):
         adopt_shape(cfg, opened.options())
         note_base(cfg, opened.family.name, opened.shapes)
         extra = OBJECTIVES[cfg.finetune_method].extra_tokens
-        cfg.added_tokens = " ".join(check_vocabulary(opened, self.dictionary, cfg.vocab_add, extra))
+        kept = tokens_behind(opened, self.dictionary)
+        self.dictionary.grow(kept)
+        cfg.added_tokens = " ".join([*kept, *check_vocabulary(opened, self.dictionary, cfg.vocab_add, extra)])
         return opened
 
     def check_training(self) -> None:

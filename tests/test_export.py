@@ -7,7 +7,7 @@ from typing import Any, Dict, Mapping
 import pytest
 import safetensors.torch
 import torch
-from commands import mistake, run, train_command, weights, write_lines
+from commands import METHODS, mistake, run, train_command, weights, write_lines
 from oracles import Checkpoint
 from tiny_checkpoints import FORMATS, bert, roberta
 from torch import Tensor
@@ -16,6 +16,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from s2sft_fairseq import export_pretrained, import_pretrained
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
+from s2sft_fairseq.task import S2SFTTask
 
 FAMILIES = (
     "bert",
@@ -81,6 +82,23 @@ def test_transformers_opens_it(tmp_path: Path, name: str) -> None:
         original = made.oracle.model(input_ids=tokens)
         expected = original.logits if hasattr(original, "logits") else original.prediction_logits
         torch.testing.assert_close(theirs.eval()(input_ids=tokens).logits, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_of_infilling_serves_every_method(tmp_path: Path, method: str) -> None:
+    """Its [ATTN] keeps what it has learnt, though the data are binarized without it, in training and generation."""
+    made = bert(tmp_path / "published")
+    state = imported(made.directory, tmp_path / "first", "--finetune-method", "infilling")
+    state["model"]["transformer.embeddings.token.weight"][-1] = torch.arange(24.0)
+    torch.save(state, tmp_path / "first" / "model.pt")
+    folder = exported(tmp_path / "first" / "model.pt", tmp_path / "exported")
+    args = import_pretrained.arguments(["--from", str(folder), "--to", "", "--finetune-method", method])
+    cfg = import_pretrained.fairseq_config(args)
+    model = S2SFTTask(cfg.task, PretrainedDictionary(made.vocabulary)).build_model(cfg.model)
+    assert model.transformer.embeddings.token.weight[-1].tolist() == list(range(24))
+    task = S2SFTTask(cfg.task, PretrainedDictionary(made.vocabulary))
+    task.build_model(cfg.model, from_checkpoint=True).load_state_dict(model.state_dict())
+    assert task.dictionary.symbols == [*made.vocabulary, "[ATTN]"]
 
 
 def published_tensors(made: Checkpoint) -> Dict[str, Tensor]:

@@ -10,15 +10,17 @@ from typing import Any, List, Sequence
 
 import pytest
 import torch
+from builders import random_model
+from commands import write_lines
 from oracles import Checkpoint
-from tiny_checkpoints import bert, ernie_gen, roberta
+from tiny_checkpoints import BERT_VOCABULARY, bert, ernie_gen, roberta
 
 from s2sft_fairseq.dictionary import PretrainedDictionary
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.filling import Copy, fill, likened
 from s2sft_fairseq.model_options import ModelOptions, adopt_shape, resolve_options, transformer_shape
 from s2sft_fairseq.objectives import OBJECTIVES
-from s2sft_fairseq.pretrained import Pretrained, check_vocabulary, read
+from s2sft_fairseq.pretrained import Pretrained, check_vocabulary, read, tokens_behind
 from s2sft_fairseq.transformer import Transformer
 
 
@@ -139,6 +141,14 @@ class TestVocabulary:
         with pytest.raises(UserError, match="another vocabulary"):
             self.check(opened, [*own, "[ATTN]"])
 
+    def test_tokens_that_the_checkpoint_has_behind_the_data(self, tmp_path: Path) -> None:
+        """Those that no text leads to: data that were binarized without them are as good."""
+        opened = self.opened(tmp_path)
+        for behind, kept in ((["[ATTN]"], ["[ATTN]"]), (["[ATTN]", "[NOISE]"], ["[ATTN]", "[NOISE]"]), (["more"], [])):
+            write_lines(tmp_path / "vocab.txt", [*BERT_VOCABULARY, *behind])
+            assert tokens_behind(opened, PretrainedDictionary(BERT_VOCABULARY)) == kept
+            assert tokens_behind(opened, PretrainedDictionary([*BERT_VOCABULARY[:-1], "x"])) == []
+
     def test_its_own(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
         self.check(opened, opened.vocabulary())
@@ -178,6 +188,18 @@ class TestVocabulary:
         self.check(opened, tokens)
         with pytest.raises(UserError, match=r"47 tokens, not 46"):
             self.check(opened, [*tokens, "other"])
+
+
+def test_weights_of_another_size() -> None:
+    """Such as --finetune-from-model with the checkpoint of a method that has a token more."""
+    model = random_model("causal", dtype=torch.float32)
+    state = model.state_dict()
+    name = "transformer.embeddings.token.weight"
+    rows, width = state[name].shape
+    with pytest.raises(
+        UserError, match=rf"checkpoint's {name} is \({rows + 1}, {width}\), the model's \({rows}, {width}\)"
+    ):
+        model.load_state_dict({**state, name: torch.zeros(rows + 1, width)})
 
 
 PEAK = """
