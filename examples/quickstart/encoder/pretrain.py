@@ -59,6 +59,20 @@ def build_model(tokenizer: BertTokenizer, dropout: float) -> BertForMaskedLM:
     return BertForMaskedLM(config)
 
 
+def take_over(model: BertForMaskedLM, tokenizer: BertTokenizer, directory: Path) -> None:
+    """Starts from another encoder of this size: all its weights, but only the rows of pieces that both know."""
+    other = BertForMaskedLM.from_pretrained(directory).float().state_dict()
+    known = BertTokenizer.from_pretrained(directory).get_vocab()
+    shared = [(row, known[piece]) for piece, row in tokenizer.get_vocab().items() if piece in known]
+    ours, theirs = torch.tensor(shared).T
+    mixed = {
+        name: weight.index_copy(0, ours, other[name][theirs]) if len(weight) == len(tokenizer) else other[name]
+        for name, weight in model.state_dict().items()
+    }
+    model.load_state_dict(mixed)
+    print(f"starts from {directory}: {len(shared):,} of {len(tokenizer):,} pieces are in its vocabulary", flush=True)
+
+
 def masked_loss(model: BertForMaskedLM, batch: Batch) -> torch.Tensor:
     """Returns the mean cross entropy, in nats, of the pieces to be predicted; only these are scored."""
     batch = Batch(*(tensor.to(model.device) for tensor in batch))
@@ -89,7 +103,10 @@ class Training:
     def __init__(self, args: argparse.Namespace, tokenizer: BertTokenizer, texts: Texts) -> None:
         self.args, self.texts, self.tokenizer = args, texts, tokenizer
         self.masker = Masker(tokenizer, args.max_tokens, args.max_length)
-        self.model = build_model(tokenizer, args.dropout).to(args.device)
+        self.model = build_model(tokenizer, args.dropout)
+        if args.start_from:
+            take_over(self.model, tokenizer, args.start_from)
+        self.model.to(args.device)
         decayed = [weight for weight in self.model.parameters() if weight.dim() > 1]
         others = [weight for weight in self.model.parameters() if weight.dim() == 1]
         groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
@@ -183,6 +200,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="files with more text, one a line")
     parser.add_argument("--vocab", type=Path, required=True, help="vocab.txt (preprocess/wordpiece_vocabulary.py)")
     parser.add_argument("--to", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--cased", action="store_true", help="the vocabulary has upper case and accents")
+    parser.add_argument("--start-from", type=Path, metavar="DIR", help="an encoder of the same size (default: none)")
     parser.add_argument("--minutes", type=float, default=75, help="how long to train (default: %(default)s)")
     parser.add_argument(
         "--repeat",
@@ -210,7 +229,7 @@ def main() -> None:
     args = parse_arguments()
     torch.manual_seed(args.seed)
     args.to.mkdir(parents=True, exist_ok=True)
-    tokenizer = BertTokenizer(vocab=str(args.vocab), do_lower_case=True)
+    tokenizer = BertTokenizer(vocab=str(args.vocab), do_lower_case=not args.cased)
     texts = read_all(args, tokenizer)
     pieces = sum(len(text.source) + len(text.target) for text in texts.train)
     print(
