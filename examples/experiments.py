@@ -41,7 +41,7 @@ def prepare(corpus: Corpus) -> Iterator[Step]:
     """From the machine's text to pairs, to an encoder if the corpus has one of its own, and to what fairseq reads."""
     yield Step(corpus.raw, [[*f"python {corpus.text}".split(), "--to", str(corpus.raw)]])
     if corpus.vocabulary:
-        yield Step(corpus.encoder, [*own_encoder(corpus)])
+        yield from own_encoder(corpus)
     files = [
         [folder / f"{split}.{side}" for split in SPLITS for side in SIDES] for folder in (corpus.raw, corpus.pieces)
     ]
@@ -53,13 +53,14 @@ def prepare(corpus: Corpus) -> Iterator[Step]:
     )
 
 
-def own_encoder(corpus: Corpus) -> Iterator[Command]:
+def own_encoder(corpus: Corpus) -> Iterator[Step]:
     """A vocabulary of the training pairs, and the quickstart's encoder trained on with it."""
-    vocab, pairs = corpus.work / "vocab.txt", [str(corpus.raw / f"train.{side}") for side in SIDES]
-    yield [*command("python preprocess/wordpiece_vocabulary.py", to=vocab, **corpus.vocabulary), *pairs]
+    vocab, pairs = corpus.work / "vocabulary" / "vocab.txt", [str(corpus.raw / f"train.{side}") for side in SIDES]
+    count = command("python preprocess/wordpiece_vocabulary.py", to=vocab, **corpus.vocabulary)
+    yield Step(vocab.parent, [[*count, *pairs]])
     quickstart = Path("examples", "quickstart", "encoder")
     files = {"pairs": corpus.raw, "vocab": vocab, "start-from": quickstart, "to": corpus.encoder}
-    yield command(f"python {quickstart}/pretrain.py", **files, **corpus.pretrain)
+    yield Step(corpus.encoder, [command(f"python {quickstart}/pretrain.py", **files, **corpus.pretrain)])
 
 
 def pieces(corpus: Corpus, texts: Sequence[Path], outputs: Sequence[Path]) -> Command:
