@@ -85,6 +85,26 @@ def test_what_is_predicted_is_mostly_hidden(module: ModuleType, vocab: Path) -> 
     assert (shown == answers).mean() == pytest.approx(0.1, abs=0.03)
 
 
+def test_an_encoder_of_another_vocabulary_gives_its_weights_and_the_rows_that_both_have(
+    module: ModuleType, vocab: Path, tmp_path: Path
+) -> None:
+    pretrain = importlib.import_module("pretrain")
+    known = transformers.BertTokenizer(vocab=str(vocab))
+    other = pretrain.build_model(known, 0.0)
+    other.save_pretrained(tmp_path / "other")
+    known.save_pretrained(tmp_path / "other")
+    (tmp_path / "new.txt").write_text("".join(f"{piece}\n" for piece in [*PIECES[:5], "new", "w7", "w3"]))
+    tokenizer = transformers.BertTokenizer(vocab=str(tmp_path / "new.txt"))
+    model = pretrain.build_model(tokenizer, 0.0)
+    fresh = model.bert.embeddings.word_embeddings.weight[5].clone()
+    pretrain.take_over(model, tokenizer, tmp_path / "other")
+    rows, theirs = (each.bert.embeddings.word_embeddings.weight for each in (model, other))
+    assert rows[[0, 1, 2, 3, 4, 6, 7]].equal(theirs[[0, 1, 2, 3, 4, PIECES.index("w7"), PIECES.index("w3")]])
+    assert rows[5].equal(fresh)
+    layers = zip(model.bert.encoder.parameters(), other.bert.encoder.parameters())
+    assert all(ours.equal(weight) for ours, weight in layers)
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_ends_with_a_published_model(vocab: Path, tmp_path: Path) -> None:
     for split in ("train", "valid"):

@@ -120,6 +120,8 @@ class Training:
         if not path.exists():
             return
         state = torch.load(path, map_location=self.args.device, weights_only=True)
+        if state["vocabulary"] != self.tokenizer.get_vocab():
+            raise SystemExit(f"{path} is of another vocabulary than {self.args.vocab}; name another --to, or remove it")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates, self.seconds = state["updates"], state["seconds"]
@@ -129,7 +131,8 @@ class Training:
         """Writes what `resume` reads; a reader never sees half a file."""
         path = self.args.to / CHECKPOINT
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "updates": self.updates, "seconds": self.seconds}, f"{path}.tmp")
+        clock = {"updates": self.updates, "seconds": self.seconds}
+        torch.save({**state, **clock, "vocabulary": self.tokenizer.get_vocab()}, f"{path}.tmp")
         os.replace(f"{path}.tmp", path)
 
     def batches(self) -> Iterator[Batch]:
