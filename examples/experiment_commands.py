@@ -7,7 +7,6 @@ from typing import NamedTuple
 from experiment_table import Corpus, Options, Start, Trial
 from stages import PLUGIN, SPLITS, Command, command, flags
 
-SIDES = ("src", "tgt")
 MONOLINGUAL = ("--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining")
 
 
@@ -23,25 +22,28 @@ def prepare(corpus: Corpus) -> Iterator[Step]:
     yield Step(corpus.raw, [[*f"python {corpus.text}".split(), "--to", str(corpus.raw)]])
     if corpus.vocabulary:
         yield from own_encoder(corpus)
-    files = [
-        [folder / f"{split}.{side}" for split in SPLITS for side in SIDES] for folder in (corpus.raw, corpus.pieces)
-    ]
+    yield Step(
+        corpus.pieces, [pieces(corpus, names(corpus.raw, split), names(corpus.pieces, split)) for split in SPLITS]
+    )
     prefixes = {f"{split}pref": corpus.pieces / split for split in SPLITS}
     binarize = ["fairseq-preprocess", *PLUGIN, "--source-lang", "src", "--target-lang", "tgt", "--joined-dictionary"]
-    yield Step(corpus.pieces, [pieces(corpus, *files)])
-    yield Step(
-        corpus.data_bin, [[*binarize, *flags({**prefixes, "srcdict": corpus.encoder, "destdir": corpus.data_bin})]]
-    )
+    binarize += flags({**prefixes, "srcdict": corpus.encoder, "destdir": corpus.data_bin})
+    yield Step(corpus.data_bin, [binarize])
 
 
 def own_encoder(corpus: Corpus) -> Iterator[Step]:
     """A vocabulary of the training pairs, and the quickstart's encoder trained on with it."""
-    vocab, pairs = corpus.work / "vocabulary" / "vocab.txt", [str(corpus.raw / f"train.{side}") for side in SIDES]
+    vocab, pairs = corpus.work / "vocabulary" / "vocab.txt", map(str, names(corpus.raw, "train"))
     count = command("python preprocess/wordpiece_vocabulary.py", to=vocab, **corpus.vocabulary)
     yield Step(vocab.parent, [[*count, *pairs]])
     quickstart = Path("examples", "quickstart", "encoder")
     files = {"pairs": corpus.raw, "vocab": vocab, "start-from": quickstart, "to": corpus.encoder}
     yield Step(corpus.encoder, [command(f"python {quickstart}/pretrain.py", **files, **corpus.pretrain)])
+
+
+def names(folder: Path, split: str) -> list[Path]:
+    """The two files of a split."""
+    return [folder / f"{split}.{side}" for side in ("src", "tgt")]
 
 
 def pieces(corpus: Corpus, texts: Sequence[Path], outputs: Sequence[Path]) -> Command:
@@ -52,7 +54,7 @@ def pieces(corpus: Corpus, texts: Sequence[Path], outputs: Sequence[Path]) -> Co
 def monolingual(start: Start) -> Iterator[Step]:
     """The text that models are trained on, a shard a file, and its spans."""
     corpus, texts = start.corpus, [start.text / f"{number}.txt" for number in range(len(start.texts))]
-    commands = [pieces(corpus, [corpus.work / name for name in start.texts], texts)]
+    commands = [pieces(corpus, [corpus.work / name], [text]) for name, text in zip(start.texts, texts)]
     for text, shard in zip(texts, start.shards):
         files = {"trainpref": text, "validpref": corpus.pieces / "valid.src", "srcdict": corpus.encoder}
         commands.append(["fairseq-preprocess", *MONOLINGUAL, "--only-source", *flags({**files, "destdir": shard})])

@@ -15,7 +15,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
@@ -68,14 +68,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def side_by_side(plans: Sequence[Iterator[Step]], args: argparse.Namespace) -> None:
-    """Runs several plans at once, each step by step."""
+    """Runs several plans at once, each step by step; begins no other when one fails."""
 
     def follow(plan: Iterator[Step]) -> None:
         for step in plan:
             do(step, dry=args.dry_run)
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        list(tqdm(pool.map(follow, plans), total=len(plans), disable=args.dry_run or None))
+        begun = [pool.submit(follow, plan) for plan in plans]
+        try:
+            for finished in tqdm(as_completed(begun), total=len(plans), disable=args.dry_run or None):
+                finished.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def arguments() -> argparse.Namespace:
