@@ -9,7 +9,7 @@ from typing import Any, Optional
 import yaml
 
 EXAMPLES = Path(__file__).resolve().parent
-SETTINGS = ("train", "schedule", "generate", "evaluate")
+SETTINGS = ("raw", "train", "schedule", "generate", "evaluate")
 """The sections of a recipe that may stand with a paper, with a task's paper and with a system; the last one counts."""
 
 
@@ -80,7 +80,6 @@ def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper:
         encoder=system["encoder"],
         method=method,
         split=system.get("split", "test"),
-        raw=table["raw"],
         expected=system["expected"],
         where=system["where"],
         train_examples=table["train_examples"],

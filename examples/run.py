@@ -41,6 +41,9 @@ def arguments() -> argparse.Namespace:
     missing = [name for name in ("raw", "pretrained", "work") if getattr(args, name) is None]
     if missing and not args.list:
         parser.error("expected " + ", ".join(f"--{name} DIR" for name in missing) + " (or --list)")
+    for name in ("raw", "pretrained") if not (args.list or args.dry_run) else ():
+        if not getattr(args, name).is_dir():
+            parser.error(f"--{name} {getattr(args, name)} is no folder")
     return args
 
 
@@ -55,12 +58,22 @@ def add_run(group: argparse._ArgumentGroup) -> None:
     """How much of it, and on what."""
     group.add_argument("--stage", choices=list(STAGES), help="run this stage alone (default: all)")
     group.add_argument("--dry-run", action="store_true", help="show the commands and run none")
-    group.add_argument("--limit", type=int, metavar="N", help="examples of a split (default: all)")
-    group.add_argument("--epochs", type=int, metavar="N", help="instead of the paper's")
+    group.add_argument("--limit", type=positive, metavar="N", help="examples of a split (default: all)")
+    group.add_argument("--epochs", type=positive, metavar="N", help="instead of the paper's")
     group.add_argument("--strict", action="store_true", help="end at the first malformed record")
     group.add_argument("--cpu", action="store_true", help="without a GPU, in float32")
-    group.add_argument("--gpu-batch", type=int, default=8, metavar="N", help="examples at once (default: %(default)s)")
+    group.add_argument(
+        "--gpu-batch", type=positive, default=8, metavar="N", help="examples at once (default: %(default)s)"
+    )
     group.add_argument("--seed", type=int, default=1, help="of training (default: %(default)s)")
+
+
+def positive(word: str) -> int:
+    """A number of the command line that is 1 at least."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word}; expected 1 at least")
+    return number
 
 
 def main() -> None:

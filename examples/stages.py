@@ -86,6 +86,7 @@ def prepare(run: Setting) -> Iterator[Command]:
         to=run.pairs,
         s2s_ft_vocab=run.pretrained,
         max_source_positions=run.recipe.train["max-source-positions"],
+        source_layout=run.recipe.train.get("source-layout"),
         limit=run.limit,
         strict=run.strict,
     )

@@ -4,9 +4,10 @@
         --s2s-ft-vocab PRETRAINED_DIR --max-source-positions 464
 
 writes raw/train.src, raw/train.tgt, the same for valid and test, and raw/SPLIT.ref, the references as the metrics want
-them. A source of several parts has the separator of the pretrained model between them. With --max-source-positions the
-part of a long text is kept that the papers keep: that with the answer, or nearest to the question; of what was said
-before, the latest turns. Without it the model cuts the end.
+them (several of one example stand between tabs). A source of several parts has the separator of the pretrained model
+between them. With --max-source-positions the part of a long text is kept that the papers keep: that with the answer, or
+nearest to the question; of what was said before, the latest turns. Without it the model cuts the end. For a model with
+--source-layout grounded_dialogue say so: the text then stands first, and its separator stays even if there is no text.
 
 A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.jsonl ({"src": ...,
 "tgt": ...}), or SPLIT.src with SPLIT.tgt. Malformed records are left out, counted and reported with their place.
@@ -22,21 +23,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
-from raw_formats import FORMATS, columns
+from raw_formats import FORMATS, Reader, columns
 from raw_formats.records import SENTENCE_END, Example, Records
-from text_files import write_files
+from text_files import write_columns
 from tqdm import tqdm
 
 from s2sft_fairseq import vocabulary
 from s2sft_fairseq.chunks import Source
 from s2sft_fairseq.penn_tokens import penn_tokens
 from s2sft_fairseq.postprocess import REFERENCE_SENTENCE_END
+from s2sft_fairseq.segments import LAYOUTS
 from s2sft_fairseq.select_chunk import fitting
 from s2sft_fairseq.special_tokens import nearest_spelling
 from s2sft_fairseq.text.automatic import AutomaticSplitter
 from s2sft_fairseq.text.splitter import Splitter, SplitterOptions
 
 SPLITS = ("train", "valid", "test")
+SIDES = ("src", "tgt", "ref")
+KNOWLEDGE_FIRST = "grounded_dialogue"
+PAIRS = ("columns", "columns-10k", "headlines-fr", "headlines-zh")  # formats that are pairs whatever their form
 ENDS = 2  # [CLS] and [SEP]
 PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 
@@ -47,12 +52,14 @@ class Packer:
     Args:
         pretrained: directory of the model that is to read them, if it is known.
         longest: pieces of a source, both ends included; None: the model may cut it.
+        layout: ``--source-layout`` of that model.
     """
 
-    def __init__(self, pretrained: Optional[Path], longest: Optional[int]) -> None:
+    def __init__(self, pretrained: Optional[Path], longest: Optional[int], *, layout: str = "plain") -> None:
         tokens = vocabulary.read(pretrained) if pretrained else []
         self.separator = nearest_spelling(tokens).eos
         self.room = longest - ENDS if longest else None
+        self.grounded = layout == KNOWLEDGE_FIRST
         self.splitter: Optional[Splitter] = None
         if pretrained and longest:
             self.splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(pretrained)))
@@ -61,6 +68,8 @@ class Packer:
         """The text and the turns, shortened to what the model reads, with separators between them."""
         if self.splitter is not None and self.room is not None and example.turns:
             example = self.fitted(example, self.splitter, self.room)
+        if self.grounded:
+            return f" {self.separator} ".join([example.text, *example.turns]).lstrip()
         parts = [*example.turns, example.text] if example.text_last else [example.text, *example.turns]
         return f" {self.separator} ".join(filter(None, parts))
 
@@ -96,36 +105,43 @@ def reference(example: Example) -> str:
     return "\t".join((example.target, *example.others)).replace(f" {SENTENCE_END} ", REFERENCE_SENTENCE_END)
 
 
-def examples(args: argparse.Namespace, split: str, records: Records) -> Iterator[Example]:
-    """The examples of a split: the first --limit, or --train-examples drawn from the whole training split."""
-    read = columns.read if columns.is_there(args.raw, split) else FORMATS[args.format]
-    return limited(read(args.raw, split, records), args, split)
+def reader(args: argparse.Namespace, split: str) -> Reader:
+    """What reads a split: pairs that are pairs already, or the data set as it is published."""
+    return columns.read if args.format not in PAIRS and columns.is_there(args.raw, split) else FORMATS[args.format]
 
 
-def limited(found: Iterator[Example], args: argparse.Namespace, split: str) -> Iterator[Example]:
-    """As many examples as are wanted."""
+def chosen(found: Iterator[Example], args: argparse.Namespace, split: str) -> Iterator[Example]:
+    """As many examples as are wanted, in the form that is wanted."""
     if split == "train" and args.train_examples:
         whole = list(found)
         count = min(args.train_examples, len(whole))
         found = iter(random.Random(args.seed).sample(whole, count))
-    return itertools.islice(found, args.limit)
+    found = itertools.islice(found, args.limit)
+    return map(in_penn_tokens, found) if args.penn_tokens else found
+
+
+def check_split(args: argparse.Namespace, split: str) -> None:
+    """Ends the program with one line if there is no split, or no example in it."""
+    if next(reader(args, split)(args.raw, split, Records(strict=args.strict, silent=True)), None) is None:
+        sys.exit(f"{args.raw} has no example of the {split} split in it")
 
 
 def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:
     """Writes the files of a split and says how many examples there are, and how many were left out."""
     records = Records(strict=args.strict)
-    found = list(tqdm(examples(args, split, records), desc=split, unit=" examples", mininterval=1))
-    if not found:
-        sys.exit(f"{args.raw} has no example of the {split} split in it")
-    if args.penn_tokens:
-        found = [in_penn_tokens(example) for example in found]
-    lines = {
-        "src": map(packer.source, found),
-        "tgt": (example.target for example in found),
-        "ref": map(reference, found),
-    }
-    write_files({args.to / f"{split}.{side}": side_lines for side, side_lines in lines.items()})
-    print(f"{split}: {len(found):,} examples; malformed records left out: {records.malformed:,}")
+    found = chosen(reader(args, split)(args.raw, split, records), args, split)
+    rows = ((packer.source(example), example.target, reference(example)) for example in found)
+    rows = tqdm(rows, desc=split, unit=" examples", mininterval=1, delay=3)
+    count = write_columns([args.to / f"{split}.{side}" for side in SIDES], rows)
+    print(f"{split}: {count:,} examples; malformed records left out: {records.malformed:,}")
+
+
+def positive(word: str) -> int:
+    """A number of the command line that is 1 at least."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word}; expected 1 at least")
+    return number
 
 
 def arguments() -> argparse.Namespace:
@@ -135,10 +151,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="the data set")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the pairs go")
     parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="the pretrained model that is to read them")
-    parser.add_argument("--max-source-positions", type=int, metavar="N", help="pieces of a source that it reads")
+    parser.add_argument("--max-source-positions", type=positive, metavar="N", help="pieces of a source that it reads")
+    parser.add_argument("--source-layout", choices=sorted(LAYOUTS), default="plain", help="that of the model")
     parser.add_argument("--penn-tokens", action="store_true", help="tokenize as the Penn Treebank does")
-    parser.add_argument("--limit", type=int, metavar="N", help="examples of a split, the first (default: all)")
-    parser.add_argument("--train-examples", type=int, metavar="N", help="draw so many to train on (default: all)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="examples of a split, the first (default: all)")
+    parser.add_argument("--train-examples", type=positive, metavar="N", help="draw so many to train on (default: all)")
     parser.add_argument("--seed", type=int, default=1, help="of that draw (default: %(default)s)")
     parser.add_argument("--strict", action="store_true", help="end at the first malformed record")
     return parser.parse_args()
@@ -147,7 +164,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Runs the command."""
     args = arguments()
-    packer = Packer(args.s2s_ft_vocab, args.max_source_positions)
+    packer = Packer(args.s2s_ft_vocab, args.max_source_positions, layout=args.source_layout)
+    for split in SPLITS:
+        check_split(args, split)
     for split in SPLITS:
         write_split(args, split, packer)
 

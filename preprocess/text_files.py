@@ -3,7 +3,8 @@
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 UNWANTED = {"Cc", "Cs"}  # Unicode categories: control characters, lone surrogates
@@ -32,6 +33,29 @@ def read_lines(path: Path) -> Iterator[str]:
                 yield line.rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         sys.exit(f"{path}: cannot be read as UTF-8 text: {error}")
+
+
+def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
+    """Writes column n of each row as a line of file n, whole or not at all, and returns how many lines that were."""
+    count = 0
+    temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    try:
+        with ExitStack() as opened:
+            for path in paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            files = [opened.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in temporary]
+            for row in rows:
+                count += 1
+                for file, text in zip(files, row):
+                    file.write(f"{text}\n")
+        for part, path in zip(temporary, paths):
+            os.replace(part, path)
+    except OSError as error:
+        sys.exit(f"{error.filename}: cannot be written: {error.strerror}")
+    finally:
+        for part in filter(Path.exists, temporary):
+            part.unlink()
+    return count
 
 
 def write_files(files: Mapping[Path, Iterable[str]]) -> None:

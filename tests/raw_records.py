@@ -37,35 +37,73 @@ def stories(raw: Path, words: Words) -> None:
             story.write_text(f"{words.sentences(3)}\n\n{words.sentences(2)}{highlights}\n")
 
 
-def xsum(raw: Path, words: Words) -> None:
+def xsum(
+    raw: Path, words: Words, *, mark: str = "[SN]", summary: str = "FIRST-SENTENCE", kind: str = "summary"
+) -> None:
     """*.summary with sections, and the list of the splits."""
     lists: Dict[str, List[str]] = {}
     for split, key in (("train", "train"), ("valid", "validation"), ("test", "test")):
         lists[key] = [f"{len(lists)}{number:05}" for number in range(COUNTS[split])]
         for name in lists[key]:
-            sections = {"URL": "x", "TITLE": words.text(), "FIRST-SENTENCE": words.text()}
-            head = "".join(f"[SN]{section}[SN]\n{text}\n\n" for section, text in sections.items())
-            path = make(raw / "bbc-summary-data") / f"{name}.summary"
-            path.write_text(f"{head}[SN]RESTBODY[SN]\n{words.sentences(2)}\n{words.sentences(1)}\n")
+            sections = {"URL": "x", "TITLE": words.text(), summary: words.text()}
+            head = "".join(f"{mark}{section}{mark}\n{text}\n\n" for section, text in sections.items())
+            path = make(raw / "bbc-summary-data") / f"{name}.{kind}"
+            path.write_text(f"{head}{mark}RESTBODY{mark}\n{words.sentences(2)}\n{words.sentences(1)}\n")
     (raw / "XSum-TRAINING-DEV-TEST-SPLIT-90-5-5.json").write_text(json.dumps(lists))
 
 
+def old_xsum(raw: Path, words: Words) -> None:
+    """*.data, as the authors' script extracts them."""
+    xsum(raw, words, mark="[XSUM]", summary="INTRODUCTION", kind="data")
+
+
 def rush(raw: Path, words: Words) -> None:
-    """Gigaword as Rush et al. publish it."""
+    """Gigaword as Rush et al. publish it, with the test sets of DUC beside it."""
     names = {
         "train": ("train/train.article.txt", "train/train.title.txt"),
         "valid": ("train/valid.article.filter.txt", "train/valid.title.filter.txt"),
-        "test": ("giga/input.txt", "giga/task1_ref0.txt"),
+        "test": ("Giga/input.txt", "Giga/task1_ref0.txt"),
     }
     for split, files in names.items():
         for file in files:
             write_lines(make((raw / file).parent) / Path(file).name, [words.text() for _ in range(COUNTS[split])])
+    for file in ("input.txt", "task1_ref0.txt", "task1_ref1.txt"):
+        write_lines(make(raw / "DUC2003") / file, [words.text() for _ in range(7)])
 
 
 def tsv(raw: Path, words: Words) -> None:
     """A source, a tab and a target a line."""
     for split, count in COUNTS.items():
         write_lines(make(raw) / f"{split}.tsv", [f"{words.text()}\t{words.text()}" for _ in range(count)])
+
+
+def ernie_gen(raw: Path, words: Words, *, train: str = "train") -> None:
+    """Named columns of WordPieces, as ERNIE-GEN's authors publish their data."""
+    for split, name in (("train", train), ("valid", "dev.20k"), ("test", "test")):
+        rows = [f"{words.text()}\t{words.text()}" for _ in range(COUNTS[split])]
+        write_lines(make(raw) / f"{name}.tsv", ["src\ttgt", *rows])
+
+
+def small(raw: Path, words: Words) -> None:
+    """ERNIE-GEN's selection beside the whole."""
+    ernie_gen(raw, words, train="train.10k")
+    write_lines(raw / "train.tsv", ["src\ttgt", *[f"{words.text()}\t{words.text()}" for _ in range(50)]])
+
+
+def xgiga(raw: Path, words: Words) -> None:
+    """XNLG's headlines in several languages."""
+    for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        for language in ("en", "fr", "zh"):
+            for side in "xy":
+                lines = [words.text() for _ in range(COUNTS[split] if language != "en" else 2)]
+                write_lines(make(raw) / f"{name}.{side}.{language}", lines)
+
+
+def xqg(raw: Path, words: Words) -> None:
+    """XNLG's questions, answers and evidences."""
+    for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        for part in "qae":
+            write_lines(make(raw) / f"{name}.{part}.zh.lc", [words.text() for _ in range(COUNTS[split])])
 
 
 def squad(raw: Path, words: Words) -> None:
@@ -118,15 +156,19 @@ def turn(words: Words, place: int) -> Dict[str, object]:
 
 
 def dstc7(raw: Path, words: Words) -> None:
-    """Conversations and the facts beside them."""
+    """Conversations and the facts beside them; those of the test set without their responses, which stand apart."""
     for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
         lines, facts = [], []
         for number in range(COUNTS[split]):
             context = f"START EOS {words.text()} EOS {words.text()}"
-            lines.append(f"h{number}\ttil\tc{number}\t3\t2\t{context}\t{words.text()}")
+            said = "__UNDISCLOSED__" if split == "test" else words.text()
+            lines.append(f"h{number}\ttil\tc{number}\t3\t2\t{context}\t{said}")
             facts += [f"h{number}\ttil\tc{number}\texample.org\t<p> {words.text()} </p>" for _ in range(3)]
         write_lines(make(raw) / f"{name}.convos.txt", lines)
         write_lines(raw / f"{name}.facts.txt", facts)
+    names = [f"h{number}" for number in range(COUNTS["test"])]
+    answers = ["\t".join(f"{words.rng.random():.2f}|{words.text()}" for _ in range(6)) for _ in names]
+    write_lines(raw / "test.refs", [f"{name}\t{several}" for name, several in zip(names, answers)])
 
 
 def persona_chat(raw: Path, words: Words) -> None:
@@ -139,6 +181,23 @@ def persona_chat(raw: Path, words: Words) -> None:
         write_lines(make(raw) / f"{split}_self_original.txt", lines)
 
 
+def persona_json(raw: Path, words: Words) -> None:
+    """One file with both splits, the valid one for tests too."""
+    content = {}
+    for split in ("train", "valid"):
+        content[split] = [
+            {
+                "personality": [f"{words.text()} ." for _ in range(2)],
+                "utterances": [
+                    {"candidates": [words.text() for _ in range(3)], "history": [words.text() for _ in range(turns)]}
+                    for turns in (1, 3)
+                ],
+            }
+            for _ in range(COUNTS[split] // 2)
+        ]
+    (make(raw) / "personachat_self_original.json").write_text(json.dumps(content))
+
+
 def make(folder: Path) -> Path:
     """A folder that is there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,14 +206,17 @@ def make(folder: Path) -> Path:
 
 PUBLISHED: Dict[str, Sequence[Callable[[Path, Words], None]]] = {
     "stories": [stories],
-    "xsum": [xsum],
-    "columns": [rush, tsv],
+    "xsum": [xsum, old_xsum],
+    "columns": [rush, tsv, ernie_gen],
+    "columns-10k": [small, rush],
+    "headlines-fr": [xgiga, tsv],
+    "headlines-zh": [xgiga],
     "squad": [squad],
     "squad-reversed": [squad],
-    "webqa": [webqa],
+    "webqa": [webqa, xqg],
     "coqa": [coqa],
     "dstc7": [dstc7],
-    "persona-chat": [persona_chat],
+    "persona-chat": [persona_chat, persona_json],
 }
 """The forms in which a format occurs."""
 

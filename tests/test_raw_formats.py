@@ -1,17 +1,21 @@
 """Readers of the published raw formats, on records written in exactly those formats."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
-from raw_formats import FORMATS, Example, Records, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xsum
+from raw_formats import FORMATS, Example, Records, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xnlg, xsum
 from raw_records import COUNTS, PUBLISHED, SPLITS, publish
+
+FORMS = [(name, n) for name, forms in PUBLISHED.items() for n in range(len(forms))]
 
 
 def examples(read, raw, split="train"):
     return list(read(raw, split, Records(strict=True)))
 
 
-@pytest.mark.parametrize(("name", "form"), [(name, n) for name, forms in PUBLISHED.items() for n in range(len(forms))])
+@pytest.mark.parametrize(("name", "form"), FORMS)
 def test_every_format_gives_every_record_of_every_split(tmp_path, name, form):
     publish(name, tmp_path, form=form)
     counts = {split: len(examples(FORMATS[name], tmp_path, split)) for split in SPLITS}
@@ -121,6 +125,144 @@ def test_persona_chat(tmp_path):
         Example("i ski.", "hello", turns=("hi",)),
         Example("i ski.", "fine", turns=("hi", "hello", "how are you ?")),
         Example("i cook.", "hey", turns=("yo",)),
+    ]
+
+
+def spoiled(folder, change):
+    """Changes the bytes of every file below a folder."""
+    for path in filter(Path.is_file, folder.rglob("*")):
+        path.write_bytes(change(path.read_bytes()))
+
+
+ODD_BYTES = {
+    "byte order mark and CRLF": lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"),
+    "no line feed at the end": lambda text: text.rstrip(b"\n"),
+    "other separators of lines": lambda text: text.replace(b" w1 ", "\u2028w1\x85".encode()),
+}
+
+
+@pytest.mark.parametrize("odd", sorted(ODD_BYTES))
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_odd_bytes_change_no_example(tmp_path, name, form, odd):
+    publish(name, tmp_path / "as_it_is", form=form)
+    spoiled(publish(name, tmp_path / "odd", form=form), ODD_BYTES[odd])
+    for split in SPLITS:
+        assert examples(FORMATS[name], tmp_path / "odd", split) == examples(FORMATS[name], tmp_path / "as_it_is", split)
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_what_is_not_utf8_is_left_out_alone(tmp_path, capsys, name, form):
+    publish(name, tmp_path, form=form)
+    spoiled(tmp_path, lambda text: re.sub(rb"w7\b", b"\xffw7", text, count=1))
+    records = Records()
+    found = [example for split in SPLITS for example in FORMATS[name](tmp_path, split, records)]
+    assert 0 < len(found) < sum(COUNTS.values())
+    assert records.malformed == sum(COUNTS.values()) - len(found) == capsys.readouterr().err.count(": not UTF-8")
+
+
+def test_remains_of_an_archive_are_no_data(tmp_path):
+    publish("squad", tmp_path)
+    for name in ("._train.json", "__MACOSX/train.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert len(examples(squad.read, tmp_path)) == COUNTS["train"]
+
+
+def test_one_of_several_files_is_named(tmp_path, capsys):
+    for folder in ("a", "b"):
+        publish("webqa", tmp_path / folder)
+    examples(webqa.read, tmp_path)
+    assert capsys.readouterr().err.startswith(f"reads {tmp_path / 'a' / 'me_train.json'}, not {tmp_path / 'b'}")
+
+
+def test_lists_of_each_newspaper_and_of_names(tmp_path):
+    for folder, name in (("cnn", "a"), ("dailymail", "b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.story").write_text(f"{name}.\n@highlight\n\nfirst @highlight\nsecond")
+        (tmp_path / folder / "wayback_training_urls.txt").write_text(f"{name}.story\n")
+    target = "first @highlight [X_SEP] second"
+    assert examples(stories.read, tmp_path) == [Example("a.", target), Example("b.", target)]
+
+
+def test_named_columns_of_a_dialogue_and_of_a_record(tmp_path):
+    (tmp_path / "train.tsv").write_text("knowledge\tsrc\ttgt\ni sk ##i\thi __eou__ yo\they\n\thi\tyo\n")
+    (tmp_path / "valid.tsv").write_text("tgt\tsrc1\tsrc2\nWho ?\ta cat sat\ta cat\n")
+    shared = {"keep": "overlap"}
+    assert examples(columns.read, tmp_path) == [
+        Example("i ski", "hey", turns=("hi", "yo"), query="yo", **shared),
+        Example("", "yo", turns=("hi",), query="hi", **shared),
+    ]
+    assert examples(columns.read, tmp_path, "valid") == [
+        Example("a cat sat", "Who ?", turns=("a cat",), keep="answer", query="a cat")
+    ]
+
+
+def test_xnlg_has_the_parts_of_a_question(tmp_path):
+    for part, text in (("e", "a cat sat"), ("a", "cat"), ("q", "who ?")):
+        (tmp_path / f"train.{part}.zh.lc").write_text(f"{text}\n")
+    found = examples(FORMATS["webqa"], tmp_path)
+    assert found == [Example("a cat sat", "who ?", turns=("cat",), keep="answer", query="cat")]
+    assert found == list(xnlg.read_questions(tmp_path, "train", Records(), language="zh"))
+
+
+def test_squad_titles_without_an_article_are_reported(tmp_path, capsys):
+    asked = {"id": 1, "question": "Who?", "answers": [{"text": "A cat"}, {"text": "cat"}]}
+    training = {"data": [{"title": "T", "paragraphs": [{"context": "A cat sat.", "qas": [asked]}]}]}
+    (tmp_path / "train-v1.1.json").write_text(json.dumps(training))
+    (tmp_path / "doclist-test.txt").write_text("T\nU\n")
+    records = Records()
+    assert [example.query for example in squad.read(tmp_path, "test", records)] == ["A cat"]
+    assert records.malformed == 1
+    assert "doclist-test.txt, line 2: no article of this title" in capsys.readouterr().err
+
+
+def test_coqa_turns_belong_together_by_number(tmp_path):
+    def turns(**texts):
+        return [{"input_text": text, "turn_id": int(name[1:])} for name, text in texts.items()]
+
+    story = {
+        "id": "s",
+        "story": "S.",
+        "questions": turns(t1="Q1?", t2="Q2?", t3="Q3?"),
+        "answers": turns(t3="A3", t1="A1"),
+    }
+    story["additional_answers"] = {"0": turns(t1="B1"), "1": turns(t3="C3")}
+    (tmp_path / "coqa-dev-v1.0.json").write_text(json.dumps({"data": [story]}))
+    records = Records()
+    first, third = coqa.read(tmp_path, "valid", records)
+    assert (first.target, first.others, first.turns) == ("A1", ("B1",), ("Q1?",))
+    assert (third.target, third.others, third.turns) == ("A3", ("C3",), ("Q1?", "A1", "Q3?"))
+    assert records.malformed == 1
+
+
+def test_dstc7_is_scored_as_its_script_does(tmp_path, capsys):
+    lines = [f"h{n}\ts\tc1\t3\t2\tSTART EOS VIDEOS !\t__UNDISCLOSED__" for n in range(3)]
+    (tmp_path / "test.convos.txt").write_text("\n".join(lines))
+    (tmp_path / "test.facts.txt").write_text("h\ts\tx.org\tc1\tone\n")
+    (tmp_path / "test.refs").write_text("h0\t" + "\t".join(f"0.5|r{n} | s" for n in range(6)) + "\nh1\t1|r0\t1|r1\n")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "test.2k.txt").write_text("h0\nh1\nh9\n")
+    records = Records()
+    first, second = dstc7.read(tmp_path, "test", records)
+    assert first == Example(
+        "one",
+        "r0 | s",
+        turns=("VIDEOS !",),
+        keep="overlap",
+        query="VIDEOS !",
+        others=tuple(f"r{n} | s" for n in (2, 2, 3, 4, 5)),
+    )
+    assert {second.target, *second.others} == {"r0", "r1"}
+    assert records.malformed == 1
+    assert "keys/test.2k.txt, line 3: no conversation h9" in capsys.readouterr().err
+
+
+def test_persona_chat_in_json(tmp_path):
+    utterance = {"candidates": ["no", "yes"], "history": ["hi", "yo", "ski ?"]}
+    content = {"train": [], "valid": [{"personality": ["i ski .", "i cook ."], "utterances": [utterance]}]}
+    (tmp_path / "personachat_self_original.json").write_text(json.dumps(content))
+    assert examples(persona_chat.read, tmp_path, "test") == [
+        Example("i ski . i cook .", "yes", turns=("hi", "yo", "ski ?"))
     ]
 
 

@@ -152,7 +152,7 @@ def spoil_answer(raw: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "spoil", "malformed"), [("cnndm", spoil_story, 1), ("coqa", spoil_answer, 2)])
+@pytest.mark.parametrize(("task", "spoil", "malformed"), [("cnndm", spoil_story, 1), ("coqa", spoil_answer, 1)])
 def test_from_published_records_to_figures(
     task: str, spoil: Callable[[Path], None], malformed: int, bert: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The files of a data set's split, by the names under which they are published."""
+"""The files of a data set's split, by the names under which they are published, and what is in them."""
 
 import json
 import sys
@@ -6,19 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from text_files import read_lines
-
 SPLIT_NAMES = {"train": ("train", "training"), "valid": ("valid", "dev", "val", "validation"), "test": ("test",)}
+ARCHIVE_REMAINS = "__MACOSX"
 
 
 def find(raw: Path, patterns: tuple[str, ...], split: str) -> list[Path]:
     """The files that fit the first pattern that any fits; ``{}`` in it stands for the split by any of its names."""
     for pattern in patterns:
         for name in SPLIT_NAMES[split]:
-            found = sorted(path for path in raw.rglob(pattern.replace("{}", name)) if path.is_file())
+            found = files(raw, pattern.replace("{}", name))
             if found:
                 return found
     return []
+
+
+def files(raw: Path, pattern: str) -> list[Path]:
+    """The files in a folder and below that fit a pattern, without hidden ones and what archives of Macs leave."""
+    found = ((path, path.relative_to(raw).parts) for path in raw.rglob(pattern))
+    return sorted(
+        path
+        for path, parts in found
+        if not any(p.startswith(".") or p == ARCHIVE_REMAINS for p in parts) and path.is_file()
+    )
 
 
 def require(raw: Path, patterns: tuple[str, ...], split: str) -> Path:
@@ -26,6 +35,13 @@ def require(raw: Path, patterns: tuple[str, ...], split: str) -> Path:
     found = find(raw, patterns, split)
     if not found:
         missing(raw, patterns, split)
+    return only(found)
+
+
+def only(found: list[Path]) -> Path:
+    """The first file, with a word on standard error of others that would do as well."""
+    if found[1:]:
+        print(f"reads {found[0]}, not {', '.join(map(str, found[1:]))}", file=sys.stderr)
     return found[0]
 
 
@@ -33,6 +49,20 @@ def missing(raw: Path, patterns: tuple[str, ...], split: str) -> None:
     """Ends the program with one line that says what was expected."""
     expected = " or ".join(pattern.replace("{}", SPLIT_NAMES[split][0]) for pattern in patterns)
     sys.exit(f"{raw} has no {split} split; expected {expected} in it or below")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yields the lines of a file without their ends; only a line feed ends one, CRLF and a byte order mark are taken.
+
+    Bytes that are not UTF-8 become lone surrogates, by which :class:`records.Records` knows a malformed record. A file
+    that cannot be read ends the program with one line.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+            for line in lines:
+                yield line.rstrip("\r\n")
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read: {error.strerror}")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -49,5 +79,5 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds; the program ends with one line if it is none."""
     try:
         return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         sys.exit(f"{path} is no valid JSON: {error}")

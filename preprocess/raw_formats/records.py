@@ -1,5 +1,6 @@
 """What a record of a published data set becomes, and what happens to one that is not in its format."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from text_files import one_line
 
 SENTENCE_END = "[X_SEP]"
+NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what files.read_lines makes of such bytes
 ODD_RECORD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 """What taking a record apart raises that is not in its format."""
 
@@ -42,10 +44,11 @@ class Records:
 
     Args:
         strict: end the program at the first malformed record.
+        silent: report nothing.
     """
 
-    def __init__(self, *, strict: bool = False) -> None:
-        self.strict = strict
+    def __init__(self, *, strict: bool = False, silent: bool = False) -> None:
+        self.strict, self.silent = strict, silent
         self.malformed = 0
 
     def take(self, place: str, parse: Callable[..., Example], *record: Any) -> Iterator[Example]:
@@ -53,7 +56,7 @@ class Records:
         try:
             example = tidy(parse(*record))
         except ODD_RECORD as error:
-            self.report(place, str(error) if isinstance(error, MalformedRecordError) else repr(error))
+            self.report(place, worded(error))
         else:
             yield example
 
@@ -71,15 +74,24 @@ class Records:
         if self.strict:
             sys.exit(f"{place}: {problem}; without --strict it would be left out")
         self.malformed += 1
-        print(f"left out: {place}: {problem}", file=sys.stderr)
+        if not self.silent:
+            print(f"left out: {place}: {problem}", file=sys.stderr)
+
+
+def worded(error: Exception) -> str:
+    """What is wrong with a record that could not be taken apart."""
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    return str(error) if isinstance(error, MalformedRecordError) else f"not in the format ({error})"
 
 
 def tidy(example: Example) -> Example:
     """An example in single lines.
 
     Raises:
-        MalformedRecordError: there is nothing to read, or nothing to write.
+        MalformedRecordError: there is nothing to read, or nothing to write, or it is not UTF-8.
     """
+    expect(not any(map(NOT_UTF8.search, (example.text, example.target, *example.turns, *example.others))), "not UTF-8")
     turns = tuple(filter(None, map(one_line, example.turns)))
     text, target = one_line(example.text), one_line(example.target)
     if not (text or turns) or not target:

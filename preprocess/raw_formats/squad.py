@@ -10,25 +10,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-from text_files import read_lines
-
-from .files import find, read_json, require
+from .files import find, numbered_lines, read_json, require
 from .records import Example, Records, expect
 
 DU_FILES = ("{}.json",)
 SQUAD_FILES = ("{}-v1.1.json", "{}-v*.json")
 TEST_TITLES = ("doclist-{}.txt",)
+Titles = dict[str, str]
+"""Titles as they can be compared, and where they stand."""
 REVERSED = {"train": "train", "valid": "test", "test": "valid"}
 
 
 def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     """Yields the questions of the official split."""
-    titles = find(raw, TEST_TITLES, "test")
-    if titles and not find(raw, DU_FILES, split):
+    lists = find(raw, TEST_TITLES, "test")
+    if lists and not find(raw, DU_FILES, split):
         path = require(raw, SQUAD_FILES, "valid" if split == "valid" else "train")
-        chosen = {comparable(title) for title in read_lines(titles[0])}
-        return questions(path, split, chosen, records)
-    return questions(require(raw, (*DU_FILES, *SQUAD_FILES), split), split, None, records)
+        titles = {comparable(title): place for place, title in numbered_lines(lists[0]) if title.strip()}
+        yield from questions(path, split, titles, records)
+    else:
+        names = (*DU_FILES, *SQUAD_FILES, *(["train-v1.1.json with doclist-{}.txt"] if split == "test" else []))
+        yield from questions(require(raw, names, split), split, None, records)
 
 
 def read_reversed(raw: Path, split: str, records: Records) -> Iterator[Example]:
@@ -41,27 +43,32 @@ def comparable(title: str) -> str:
     return re.sub(r"[\W_]+", "", title).casefold()
 
 
-def belongs(article: Any, split: str, test_titles: Optional[set[str]]) -> bool:
+def belongs(article: Any, split: str, test_titles: Optional[Titles]) -> bool:
     """Whether an article is of the split, if titles tell; what is no article is left to those who report it."""
-    if test_titles is None or not isinstance(article, dict):
+    if test_titles is None or split == "valid" or not isinstance(article, dict):
         return True
     return (comparable(str(article.get("title"))) in test_titles) == (split == "test")
 
 
-def questions(path: Path, split: str, test_titles: Optional[set[str]], records: Records) -> Iterator[Example]:
+def questions(path: Path, split: str, test_titles: Optional[Titles], records: Records) -> Iterator[Example]:
     """Yields the questions of a file, or of those of its articles that belong to the split."""
     content = read_json(path)
     articles = {"data": content} if isinstance(content, list) else content
+    unseen = dict(test_titles or {}) if split == "test" else {}
     for place, article in records.items(str(path), articles, "data"):
-        if split != "valid" and not belongs(article, split, test_titles):
+        if not belongs(article, split, test_titles):
             continue
+        unseen.pop(comparable(str(article.get("title"))) if isinstance(article, dict) else "", None)
         for inside, paragraph in records.items(place, article, "paragraphs"):
             for below, question in records.items(inside, paragraph, "qas"):
                 yield from records.take(below, asked, paragraph, question)
+    for place in unseen.values():
+        records.report(place, f"no article of this title in {path}")
 
 
 def asked(paragraph: dict[str, Any], question: dict[str, Any]) -> Example:
     """The passage with the first answer, and the question as the target."""
     expect(question["answers"], f"no answer to question {question.get('id')}; expected an answerable one")
     answer = question["answers"][0]["text"]
+    expect(answer.strip(), f"the answer to question {question.get('id')} is empty")
     return Example(paragraph["context"], question["question"], turns=(answer,), keep="answer", query=answer)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import read_json, require
-from .records import Example, Records
+from .records import Example, Records, expect
 
 FILES = ("me_{}.ann.json", "me_{}.json", "me_{}.ir.json", "{}.ann.json", "{}.json")
 NO_ANSWER = "no_answer"
@@ -40,5 +40,8 @@ def answers(evidence: Any) -> Any:
 
 def asked(question: dict[str, Any], evidence: dict[str, Any]) -> Example:
     """The evidence with its first answer, and the question as the target."""
-    answer = answers(evidence)[0]
+    found = answers(evidence)
+    expect(isinstance(found, list) and found, "no list of answers")
+    answer = found[0]
+    expect(answer.strip(), "the first answer is empty")
     return Example(evidence["evidence"], question["question"], turns=(answer,), keep="answer", query=answer)

@@ -1,25 +1,28 @@
-"""XSum (Narayan et al., 2018): a file ID.summary for each article, with the sections FIRST-SENTENCE and RESTBODY.
+"""XSum (Narayan et al., 2018): a file for each article, its sections named between [SN] or, in older files, [XSUM].
 
-The split of an article is the list of ids in XSum-TRAINING-DEV-TEST-SPLIT-90-5-5.json that has its id (train,
-validation, test), or the folder it lies in.
+ID.summary has the sections FIRST-SENTENCE and RESTBODY, ID.data has INTRODUCTION and RESTBODY. The split of an article
+is the list of ids in XSum-TRAINING-DEV-TEST-SPLIT-90-5-5.json that has its id (train, validation, test), or the folder
+it lies in.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from .files import SPLIT_NAMES, find, missing, read_json, read_text
+from .files import SPLIT_NAMES, files, find, missing, only, read_json, read_text
 from .records import Example, Records, expect
 
-SECTIONS = re.compile(r"\[SN\]FIRST-SENTENCE\[SN\](.*?)\[SN\]RESTBODY\[SN\](.*)", re.DOTALL)
+SECTION = re.compile(r"^[ \t]*\[(?:SN|XSUM)\]([A-Z-]+)\[(?:SN|XSUM)\]", re.MULTILINE)
+SUMMARIES = ("FIRST-SENTENCE", "INTRODUCTION")
 LISTS = "*SPLIT*.json"
-FOLDERS = ("*{}*/**/*.summary",)
+FOLDERS = ("*{}*/**/*.summary", "*{}*/**/*.data")
 
 
 def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     """Yields the articles of a split."""
-    lists = sorted(raw.rglob(LISTS))
-    paths = listed(raw, lists[0], split, records) if lists else iter(find(raw, FOLDERS, split))
+    lists = files(raw, LISTS)
+    paths = listed(raw, only(lists), split, records) if lists else iter(find(raw, FOLDERS, split))
     first = next(paths, None)
     if first is None:
         missing(raw, (LISTS, *FOLDERS), split)
@@ -30,8 +33,8 @@ def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
 
 def listed(raw: Path, lists: Path, split: str, records: Records) -> Iterator[Path]:
     """Yields the file of each id of a split; one that is not there is reported."""
-    found = {path.stem: path for path in raw.rglob("*.summary")}
-    content = read_json(lists)
+    found = {path.stem: path for pattern in ("*.data", "*.summary") for path in files(raw, pattern)}
+    content: Any = read_json(lists)
     key = next((name for name in SPLIT_NAMES[split] if isinstance(content, dict) and name in content), split)
     for place, name in records.items(str(lists), content, key):
         if str(name) in found:
@@ -42,7 +45,11 @@ def listed(raw: Path, lists: Path, split: str, records: Records) -> Iterator[Pat
 
 def article(text: str) -> Example:
     """The body, and the first sentence as the target."""
-    parts = SECTIONS.search(text)
-    expect(parts, "expected the sections [SN]FIRST-SENTENCE[SN] and [SN]RESTBODY[SN]")
-    assert parts is not None
-    return Example(parts[2], parts[1])
+    _, *parts = SECTION.split(text)
+    sections = dict(zip(parts[::2], parts[1::2]))
+    summary = next((sections[name] for name in SUMMARIES if name in sections), None)
+    expect(
+        summary is not None and "RESTBODY" in sections,
+        f"found the sections {', '.join(sections) or 'none'}; expected {' or '.join(SUMMARIES)}, and RESTBODY",
+    )
+    return Example(sections["RESTBODY"], str(summary))
