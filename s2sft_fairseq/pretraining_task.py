@@ -7,12 +7,13 @@ from typing import Any
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
+from .binarized import data_folder
 from .declared_options import check_declared, with_options_of
 from .errors import UserError
 from .model import S2SFTModel
 from .model_options import ModelOptions
 from .pretraining import PRETRAINING
-from .task import S2SFTTask, data_folder
+from .task import S2SFTTask
 from .task_options import TaskOptions
 from .text_dataset import TextBlocks, TextDataset
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from . import pretrained, text_side
 from .adapter_checkpoints import open_base
 from .adapters import note_base
+from .binarized import Longest, Sides, data_folder, framed, read_sides
 from .criterion import SlotCriterion
-from .dataset import FramedText, PairDataset
+from .dataset import PairDataset
 from .declared_options import check_declared
 from .dictionary import PretrainedDictionary
 from .errors import UserError
@@ -29,7 +30,6 @@ from .pretrained import Pretrained, check_vocabulary, tokens_behind
 from .progress import Progress, count_slots
 from .search_checks import check_search
 from .search_options import check_models, generator_arguments
-from .source_parts import in_parts
 from .special_tokens import is_ordinary
 from .task_options import TaskOptions
 from .tuning import prepare_tuning
@@ -224,18 +224,11 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: the split is missing, or source and target differ in their number of lines.
         """
-        folder = data_folder(self.cfg.data, epoch)
-        pair = f"{self.cfg.source_lang}-{self.cfg.target_lang}"
-        source = self.load_lines(folder / f"{split}.{pair}.{self.cfg.source_lang}")
-        target = self.load_lines(folder / f"{split}.{pair}.{self.cfg.target_lang}")
-        if source is None or (target is None and split == self.cfg.train_subset):
-            raise UserError(f"no split {split!r} ({pair}) in {folder}; expected the output of fairseq-preprocess")
-        if target is not None and len(source) != len(target):
-            raise UserError(
-                f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
-                "expected one line each a pair: mend the text files and binarize them again"
-            )
-        self.datasets[split] = self.pairs(source, target, training=split == self.cfg.train_subset)
+        training = split == self.cfg.train_subset
+        languages = str(self.cfg.source_lang), str(self.cfg.target_lang)
+        prefix = data_folder(self.cfg.data, epoch) / split
+        sides = read_sides(prefix, languages, self.load_lines, paired=training)
+        self.datasets[split] = self.pairs(*sides, training=training)
 
     def load_lines(self, path: Path) -> Optional[FairseqDataset]:
         """Binarized lines, or None when there are none."""
@@ -245,26 +238,12 @@ class S2SFTTask(FairseqTask):
         self, source: FairseqDataset, target: Optional[FairseqDataset], *, training: bool, **options: Any
     ) -> PairDataset:
         """Frames and cuts both sides as the fine-tuning method wants them."""
-        pad, unk, eos = self.dictionary.pad(), self.dictionary.unk(), self.dictionary.eos()
-        cfg, convention = self.model_cfg, self.objective.convention
-        longest = cfg.max_source_positions if self.cfg.truncate_source == "yes" else None
-        source = FramedText(
-            in_parts(source, convention, most=convention.segments.most(table_rows(cfg)), max_length=longest),
-            pad=pad,
-            unk=unk,
-            bos=self.dictionary.bos(),
-            eos=eos if convention.source_end else None,
-            max_length=longest,
-        )
-        if target is not None:
-            cut = cfg.max_target_positions if self.cfg.truncate_target == "yes" else None
-            target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=cut)
-        for side, lines in (("source", source), ("target", target)):
-            if lines is not None and lines.cut():
-                logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
+        convention = self.objective.convention
+        parts = convention.segments.most(table_rows(self.model_cfg))
+        sides = Sides(source, target)
+        sides = framed(sides, self.dictionary, convention=convention, parts=parts, longest=self.longest())
         return PairDataset(
-            source,
-            target,
+            *sides,
             objective=self.objective,
             seed=self.cfg.seed if training else None,
             src_dict=self.dictionary,
@@ -273,6 +252,12 @@ class S2SFTTask(FairseqTask):
             pad_to_multiple=self.cfg.required_seq_len_multiple,
             **options,
         )
+
+    def longest(self) -> Longest:
+        """Where the sides of a pair are cut."""
+        source, target = self.max_positions()
+        cut_source, cut_target = self.cfg.truncate_source == "yes", self.cfg.truncate_target == "yes"
+        return Longest(source if cut_source else None, target if cut_target else None)
 
     def build_dataset_for_inference(
         self,
@@ -331,16 +316,3 @@ class S2SFTTask(FairseqTask):
     @property
     def target_dictionary(self) -> PretrainedDictionary:
         return self.dictionary
-
-
-def data_folder(data: Optional[str], epoch: int = 1) -> Path:
-    """The data directory of an epoch (several, separated by colons, take turns).
-
-    Raises:
-        UserError: none was given, or it does not exist.
-    """
-    folders = (data or "").split(":")
-    folder = Path(folders[(epoch - 1) % len(folders)])
-    if not data or not folder.is_dir():
-        raise UserError(f"no data directory {str(folder)!r}; expected the --destdir of fairseq-preprocess")
-    return folder
