@@ -1,13 +1,14 @@
 """What came of the experiments, as tables in Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
-from experiment_table import Corpus, Experiments, Trial
+from experiment_table import Corpus, Options, Trial
 from tqdm import tqdm
 
 from s2sft_fairseq.metrics.bootstrap import difference, resampled
@@ -44,14 +45,28 @@ def lines(corpus: Corpus, name: str) -> list[str]:
     return (corpus.raw / name).read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def report(experiments: Experiments, wanted: list[Trial]) -> str:
-    """A table for each corpus of each table of experiments.yaml, of those trials that have been run."""
+class Group(NamedTuple):
+    """The trials of a table on one corpus that have been run."""
+
+    table: str
+    corpus: Corpus
+    scores: Scores
+
+
+def groups(wanted: list[Trial]) -> Iterator[Group]:
+    """Scores the outputs of trials, table by table and corpus by corpus."""
     finished = [trial for trial in wanted if trial.outputs.exists()]
-    parts = []
     for (table, title), group in groupby(finished, key=lambda trial: (trial.table, trial.corpus.title)):
         scores = {trial: scored(trial) for trial in tqdm(list(group), desc=f"{table}, {title}", disable=None)}
-        contrasts = experiments.settings["tables"][table].get("contrasts", {})
-        parts += [f"### {title}", "\n".join(rows(scores)), "\n".join(differences(scores, contrasts))]
+        yield Group(table, next(iter(scores)).corpus, scores)
+
+
+def report(tables: Options, scored_groups: Iterable[Group]) -> str:
+    """What came of each group, with the contrasts that experiments.yaml names for its table."""
+    parts = []
+    for table, corpus, scores in scored_groups:
+        contrasts = tables[table].get("contrasts", {})
+        parts += [f"### {corpus.title}", "\n".join(rows(corpus, scores)), "\n".join(differences(scores, contrasts))]
     return "\n\n".join(filter(None, parts))
 
 
@@ -60,11 +75,10 @@ def scored(trial: Trial) -> Score:
     return Score(trial.corpus, trial.outputs.read_text(encoding="utf-8").split("\n")[:-1])
 
 
-def rows(scores: Scores) -> Iterator[str]:
+def rows(corpus: Corpus, scores: Scores) -> Iterator[str]:
     """Mean and standard deviation over the seeds, a row a system; what the first sentence would get comes first."""
     yield "| system | " + " | ".join(FIGURES.values()) + " | seeds |"
     yield "|---" * (len(FIGURES) + 2) + "|"
-    corpus = next(iter(scores)).corpus
     lead = Score(corpus, [first_sentence(corpus, source) for source in lines(corpus, "test.src")])
     yield "| first sentence | " + " | ".join(f"{value:.2f}" for value in lead.figures) + " | |"
     for system in dict.fromkeys(trial.system for trial in scores):

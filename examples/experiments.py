@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
-from experiment_report import report
+from experiment_report import groups, report
 from experiment_table import Experiments
 from run import is_finished, write_whole
 from tqdm import tqdm
@@ -91,6 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=lambda text: Path(text).resolve(), required=True, help="a folder for all of it")
     parser.add_argument("--table", help="one table of experiments.yaml (default: all)")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side (default: %(default)s)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="report: draw it, too (extra [bench])")
     parser.add_argument("--dry-run", action="store_true", help="show the commands and run none")
     return parser.parse_args()
 
@@ -101,8 +102,18 @@ def main() -> None:
     if args.action == "run":
         run(args)
     else:
-        experiments = Experiments(args.work)
-        print(report(experiments, [*experiments.trials(args.table)]))
+        show(args)
+
+
+def show(args: argparse.Namespace) -> None:
+    """Prints what came out so far, and draws it."""
+    experiments = Experiments(args.work)
+    found = list(groups([*experiments.trials(args.table)]))
+    print(report(experiments.settings["tables"], found))
+    if args.picture:
+        from experiment_picture import draw  # here: matplotlib is an extra
+
+        draw(found, args.picture)
 
 
 if __name__ == "__main__":

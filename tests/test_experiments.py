@@ -9,7 +9,7 @@ import experiment_table
 import pytest
 import yaml
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
-from experiment_report import report
+from experiment_report import groups, report
 from experiment_table import Experiments, Trial
 from experiments import do
 from fairseq import options
@@ -109,7 +109,7 @@ def rouge(outputs: List[str]) -> Dict[str, float]:
 
 
 def test_report_gives_mean_and_deviation_over_the_seeds_that_are_there(small: Experiments) -> None:
-    text = report(small, [*small.trials()])
+    text = report(small.settings["tables"], groups([*small.trials()]))
     assert "### Pets" in text
     assert "| first sentence | 100.00 | 100.00 | 100.00 | |" in text
     for system in ("plain", "better"):
@@ -119,7 +119,7 @@ def test_report_gives_mean_and_deviation_over_the_seeds_that_are_there(small: Ex
 
 
 def test_contrast_of_one_seed_is_that_of_evaluate(small: Experiments) -> None:
-    text = report(small, [trial for trial in small.trials() if trial.seed == 1])
+    text = report(small.settings["tables"], groups([trial for trial in small.trials() if trial.seed == 1]))
     ours, theirs = (
         Rouge().examples(OUTPUTS[system, 1], [[line] for line in REFERENCES]) for system in ("better", "plain")
     )
@@ -127,3 +127,12 @@ def test_contrast_of_one_seed_is_that_of_evaluate(small: Experiments) -> None:
     assert found is not None
     cell = f"{found.value:+.2f} [{found.interval.low:+.2f}, {found.interval.high:+.2f}], {found.p:.3f}"
     assert f"| {cell} | {found.value:+.2f} |" in text
+
+
+def test_picture_has_a_row_a_system(small: Experiments, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from experiment_picture import draw
+
+    draw([*groups([*small.trials()])], tmp_path / "found.svg")
+    text = (tmp_path / "found.svg").read_text()
+    assert all(f"<!-- {label} -->" in text for label in ("plain", "better", "Pets: ROUGE-L"))
