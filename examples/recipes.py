@@ -23,14 +23,13 @@ class Recipe:
         encoder: the pretrained encoder of the paper.
         method: ``--finetune-method``.
         split: the split that is scored.
-        raw: options of preprocess/raw_pairs.py.
+        raw: options of preprocess/raw_pairs.py; ``tokens`` are those that an encoder must have.
         train: options of fairseq-train.
         schedule: epochs, batch (examples an update), warmup (updates, or a share of them if below 1).
         generate: options of python -m s2sft_fairseq.generate.
         evaluate: options of python -m s2sft_fairseq.evaluate.
         expected: the published figures, and ``where`` they stand.
         train_examples: of the published data set, for the number of updates before it is there.
-        vocab_add: file of tokens beyond those of the encoder.
     """
 
     task: str
@@ -46,7 +45,6 @@ class Recipe:
     expected: Mapping[str, float]
     where: str
     train_examples: int
-    vocab_add: Optional[Path]
 
     @property
     def name(self) -> str:
@@ -83,7 +81,6 @@ def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper:
         expected=system["expected"],
         where=system["where"],
         train_examples=table["train_examples"],
-        vocab_add=Path("examples", task, table["vocab_add"]) if "vocab_add" in table else None,
         **settings,
     )
 

@@ -64,12 +64,12 @@ class Setting:
     @property
     def dictionary(self) -> Path:
         """What fairseq-preprocess takes the vocabulary from."""
-        return self.work / "dict.txt" if self.recipe.vocab_add else self.pretrained
+        return self.work / "dict.txt" if self.added else self.pretrained
 
     @property
     def added(self) -> dict[str, Any]:
-        """The tokens beyond the encoder's vocabulary."""
-        return {"vocab-add": self.recipe.vocab_add} if self.recipe.vocab_add else {}
+        """The tokens that the encoder lacks, if the task needs any; preprocess/raw_pairs.py has found out which."""
+        return {"vocab-add": self.pairs / "added_tokens.txt"} if "tokens" in self.recipe.raw else {}
 
     @property
     def precision(self) -> dict[str, bool]:
@@ -99,7 +99,7 @@ def binarize(run: Setting) -> Iterator[Command]:
         files = [[str(folder / f"{split}.{side}") for side in ("src", "tgt")] for folder in (run.pairs, pieces)]
         start = command("python preprocess/pieces.py", s2s_ft_vocab=run.pretrained, **run.added)
         yield [*start, "--inputs", *files[0], "--outputs", *files[1]]
-    if run.recipe.vocab_add:
+    if run.added:
         yield command("python preprocess/vocabulary.py", pretrained=run.pretrained, to=run.dictionary, **run.added)
     yield [
         *("fairseq-preprocess", *PLUGIN, "--source-lang", "src", "--target-lang", "tgt", "--joined-dictionary"),

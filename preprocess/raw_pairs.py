@@ -8,6 +8,7 @@ them (several of one example stand between tabs). A source of several parts has 
 between them. With --max-source-positions the part of a long text is kept that the papers keep: that with the answer, or
 nearest to the question; of what was said before, the latest turns. Without it the model cuts the end. For a model with
 --source-layout grounded_dialogue say so: the text then stands first, and its separator stays even if there is no text.
+Of --tokens, those that the model's vocabulary lacks are written to raw/added_tokens.txt, for --vocab-add.
 
 A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.jsonl ({"src": ...,
 "tgt": ...}), or SPLIT.src with SPLIT.tgt. Malformed records are left out, counted and reported with their place.
@@ -25,7 +26,7 @@ from typing import Optional
 
 from raw_formats import FORMATS, Reader, columns
 from raw_formats.records import SENTENCE_END, Example, Records
-from text_files import write_columns
+from text_files import write_columns, write_files
 from tqdm import tqdm
 
 from s2sft_fairseq import vocabulary
@@ -56,8 +57,8 @@ class Packer:
     """
 
     def __init__(self, pretrained: Optional[Path], longest: Optional[int], *, layout: str = "plain") -> None:
-        tokens = vocabulary.read(pretrained) if pretrained else []
-        self.separator = nearest_spelling(tokens).eos
+        self.tokens = vocabulary.read(pretrained) if pretrained else []
+        self.separator = nearest_spelling(self.tokens).eos
         self.room = longest - ENDS if longest else None
         self.grounded = layout == KNOWLEDGE_FIRST
         self.splitter: Optional[Splitter] = None
@@ -152,6 +153,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the pairs go")
     parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="the pretrained model that is to read them")
     parser.add_argument("--max-source-positions", type=positive, metavar="N", help="pieces of a source that it reads")
+    parser.add_argument("--tokens", nargs="+", default=[], metavar="TOKEN", help="tokens that the model must have")
     parser.add_argument("--source-layout", choices=sorted(LAYOUTS), default="plain", help="that of the model")
     parser.add_argument("--penn-tokens", action="store_true", help="tokenize as the Penn Treebank does")
     parser.add_argument("--limit", type=positive, metavar="N", help="examples of a split, the first (default: all)")
@@ -169,6 +171,8 @@ def main() -> None:
         check_split(args, split)
     for split in SPLITS:
         write_split(args, split, packer)
+    if args.tokens:
+        write_files({args.to / "added_tokens.txt": [token for token in args.tokens if token not in packer.tokens]})
 
 
 if __name__ == "__main__":

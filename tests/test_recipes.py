@@ -1,20 +1,27 @@
 """The recipes: every table is complete, every command parses, and the whole path runs on records as published."""
 
+import importlib
 import json
 import re
+import sys
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List, Tuple
 
 import pytest
+import text_families
+import tiny_checkpoints
 import yaml
 from commands import attempt, run
 from fairseq import options
-from raw_formats import FORMATS
+from fairseq.data import data_utils
+from raw_formats import FORMATS, Example
+from raw_pairs import Packer
 from raw_records import publish
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks
 from stages import STAGES, Setting, schedule
 
-from s2sft_fairseq import evaluate, generate_options
+from s2sft_fairseq import evaluate, generate_options, vocabulary
+from s2sft_fairseq.segments import LAYOUTS, Rows
 
 DRIVER = ["python", "examples/run.py"]
 SYSTEMS = [recipe for task in tasks() for recipe in recipes(task)]
@@ -140,6 +147,76 @@ def drive(task: str, folder: Path, encoder: Path, *more: object) -> List[object]
     return [*DRIVER, task, *files, "--limit", 8, "--epochs", 1, "--cpu", *more]
 
 
+def test_knowledge_stands_first_even_if_there_is_none() -> None:
+    """Of a grounded dialogue the first separator ends the knowledge; elsewhere an empty part leaves none."""
+    plain, grounded = (Packer(None, None, layout=layout) for layout in ("plain", "grounded_dialogue"))
+    known = Example("a story", "yes", turns=("hi", "well ?"), text_last=True)
+    for example, expected, in_parts in (
+        (known, "hi [SEP] well ? [SEP] a story", "a story [SEP] hi [SEP] well ?"),
+        (known._replace(text=""), "hi [SEP] well ?", "[SEP] hi [SEP] well ?"),
+    ):
+        assert (plain.source(example), grounded.source(example)) == (expected, in_parts)
+
+
+@pytest.mark.parametrize("recipe", [r for r in SYSTEMS if "source-layout" in r.train], ids=name_of)
+def test_layouts_run_with_any_encoder(recipe: Recipe) -> None:
+    """The tables that a recipe asks for are large enough, whatever the encoder brings along."""
+    settings = {**{"source-type-id": 0, "turn-rows": 0}, **recipe.train}
+    segments = LAYOUTS[settings["source-layout"]](source=settings["source-type-id"], target=settings["target-type-id"])
+    segments.check(Rows(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
+
+
+def in_this_process(words: List[str]) -> None:
+    """Calls what a command's start-up script calls; a process of its own would import fairseq each time."""
+    name = Path(words[1]).stem if words[0] == "python" else "fairseq_cli.preprocess"
+    sys.argv = words[1:] if words[0] == "python" else words
+    module = importlib.import_module(name)
+    getattr(module, "main" if words[0] == "python" else "cli_main")()
+
+
+def ids_of(data: Path, side: str) -> List[List[int]]:
+    """What fairseq-train reads of the test split."""
+    dataset = data_utils.load_indexed_dataset(str(data / f"test.src-tgt.{side}"), None)
+    return [dataset[number].tolist() for number in range(len(dataset))]
+
+
+VOCABULARIES: Dict[str, Tuple[Callable[[Path], object], str, str, str]] = {
+    "byte BPE": (text_families.roberta, "cnndm", "s2s-ft", "</s>"),
+    "SentencePiece": (text_families.xlmr, "webqa-qg", "s2s-ft", "</s>"),
+    "UniLMv2": (tiny_checkpoints.unilmv2, "cnndm", "unilmv2", "[SEP]"),
+    "ERNIE": (tiny_checkpoints.ernie, "coqa", "ernie-gen", "[SEP]"),
+    "ERNIE-GEN": (tiny_checkpoints.ernie_gen, "persona-chat", "ernie-gen", "[SEP]"),
+}
+"""How to make the text side of an encoder, a task and a paper that may take it, and the token between parts."""
+
+
+@pytest.mark.parametrize("name", sorted(VOCABULARIES))
+def test_prepare_and_binarize_with_every_vocabulary(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids in the data are the rows of the encoder's vocabulary, with what the task adds behind them."""
+    make, task, paper, separator = VOCABULARIES[name]
+    recipe = choose(task, paper=paper)
+    run_of = setting(recipe, tmp_path)
+    make(run_of.pretrained)
+    publish(str(recipe.raw["format"]), run_of.raw)
+    monkeypatch.chdir(EXAMPLES.parent)
+    monkeypatch.setattr(sys, "argv", [])
+    for words in (*STAGES["prepare"](run_of), *STAGES["binarize"](run_of)):
+        in_this_process(words)
+    tokens = vocabulary.read(run_of.pretrained, add=run_of.added.get("vocab-add"))
+    row = {token: number for number, token in enumerate(tokens)}
+    for side in ("src", "tgt"):
+        lines = (run_of.work / "pieces" / f"test.{side}").read_text(encoding="utf-8").splitlines()
+        assert ids_of(run_of.work / "data-bin", side) == [
+            [row[piece] for piece in [*line.split(), separator]] for line in lines
+        ]
+        assert len(lines) == 4
+    sources = (run_of.work / "pieces" / "test.src").read_text(encoding="utf-8")
+    assert (separator in sources) == (task != "cnndm")
+    assert all(token in tokens for token in recipe.raw.get("tokens", ()))
+    targets = (run_of.work / "pieces" / "test.tgt").read_text(encoding="utf-8")
+    assert ("[X_SEP]" in targets.split()) == (task == "cnndm")
+
+
 def spoil_story(raw: Path) -> None:
     next(raw.rglob("*.story")).write_text("An article alone\n")
 
@@ -152,22 +229,25 @@ def spoil_answer(raw: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "spoil", "malformed"), [("cnndm", spoil_story, 1), ("coqa", spoil_answer, 1)])
+@pytest.mark.parametrize(
+    ("task", "paper", "spoil"), [("cnndm", "s2s-ft", spoil_story), ("coqa", "ernie-gen", spoil_answer)]
+)
 def test_from_published_records_to_figures(
-    task: str, spoil: Callable[[Path], None], malformed: int, bert: Path, tmp_path: Path
+    task: str, paper: str, spoil: Callable[[Path], None], bert: Path, tmp_path: Path
 ) -> None:
-    """All stages, with malformed records; again, when all is done; and with other options."""
-    spoil(publish(str(recipes(task)[0].raw["format"]), tmp_path / "raw"))
-    first = run(drive(task, tmp_path, bert))
-    assert sum(map(int, re.findall(r"left out: (\d+)", first.out))) == malformed
-    recipe = recipes(task)[0]
+    """All stages, with a malformed record; again, when all is done; and with other options."""
+    recipe = choose(task, paper=paper)
+    spoil(publish(str(recipe.raw["format"]), tmp_path / "raw"))
+    command = drive(task, tmp_path, bert, "--paper", paper)
+    first = run(command)
+    assert sum(map(int, re.findall(r"left out: (\d+)", first.out))) == 1
     published = first.out[first.out.rindex("published") :]
     assert all(f"{value:.3f}" in published for value in recipe.expected.values())
     assert (tmp_path / "work" / recipe.name / "figures.json").is_file()
-    again = run(drive(task, tmp_path, bert)).out
+    again = run(command).out
     assert again.count("finished already") == len(STAGES)
     assert published in again
-    other = attempt(drive(task, tmp_path, bert, "--strict"))
+    other = attempt([*command, "--strict"])
     assert other.status
     assert "is from other options" in other.err
 
