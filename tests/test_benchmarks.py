@@ -146,7 +146,7 @@ def test_every_case_is_listed_and_says_what_it_measures() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pseudo_masked", "causal", "masked", "BERT2BERT", "BART"])
+@pytest.mark.parametrize("name", ["pseudo_masked", "causal", "masked", "infilling", "BERT2BERT", "BART"])
 def test_contestants_learn_and_write_as_many_tokens_as_they_are_told(name: str) -> None:
     from benchmarks import contestants
     from benchmarks.ours import builder_of_batches, random_sample

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from s2sft_fairseq.objectives import OBJECTIVES
+
 from .. import ours
 from ..caches import cache_sizes
 from ..contestants import Contestant, build, decode, sentences
@@ -14,7 +16,7 @@ from ..results import Result, Row, Target, memory_row, speed_row
 from ..shapes import BASE, SMALL, TINY, Shape
 from . import FAST, FULL, SMALLEST, Settings
 
-METHODS, PEERS = ("pseudo_masked", "causal"), ("BERT2BERT", "BART")
+METHOD, PEERS = "pseudo_masked", ("BERT2BERT", "BART")
 LENGTH = 24
 BEAMS = {5: "beam 5", 1: "greedy"}
 TARGETS = {(SMALL, 5): Target(1.6), (BASE, 5): Target(1.4), (SMALL, 1): Target(1.3), (BASE, 1): Target(1.3)}
@@ -25,18 +27,19 @@ class Load(NamedTuple):
     """What a round decodes."""
 
     shape: Shape
+    methods: Sequence[str]
     batches: int
     size: int = 16
 
     def samples(self) -> list[Sample]:
         """The batches."""
-        return real_samples(self.shape, method=METHODS[0], count=self.batches, size=self.size)
+        return real_samples(self.shape, method=METHOD, count=self.batches, size=self.size)
 
 
 LOADS = {
-    SMALLEST: [Load(TINY, batches=1, size=2)],
-    FAST: [Load(SMALL, batches=2)],
-    FULL: [Load(SMALL, batches=3), Load(BASE, batches=1)],
+    SMALLEST: [Load(TINY, (METHOD, "infilling"), batches=1, size=2)],
+    FAST: [Load(SMALL, (METHOD, "causal"), batches=2)],
+    FULL: [Load(SMALL, (METHOD, "causal", "infilling"), batches=3), Load(BASE, (METHOD, "causal"), batches=1)],
 }
 
 
@@ -45,7 +48,7 @@ def measure(settings: Settings) -> Result:
     result = Result(f"Decoding: sentences a second, peak memory ({LENGTH} tokens a sentence)")
     for load in settings.pick(LOADS):
         samples = load.samples()
-        models = {name: built(name, load.shape) for name in (*METHODS, *PEERS)}
+        models = {name: built(name, load.shape) for name in (*load.methods, *PEERS)}
         for beam in BEAMS:
             result.rows += speed_rows(load, models, samples, beam=beam, rounds=settings.rounds)
         result.rows += memory_rows(load)
@@ -55,7 +58,7 @@ def measure(settings: Settings) -> Result:
 
 def built(name: str, shape: Shape) -> Contestant:
     """A contestant as generating commands prepare it."""
-    return ours.build(shape, method=name).for_inference("float32") if name in METHODS else build(name, shape)
+    return ours.build(shape, method=name).for_inference("float32") if name in OBJECTIVES else build(name, shape)
 
 
 def speed_rows(
@@ -65,18 +68,18 @@ def speed_rows(
     what, amount = f"{load.shape.name}, {BEAMS[beam]}", sentences(samples)
     work = {name: partial(decode, one, samples, beam=beam, length=LENGTH) for name, one in models.items()}
     rates = alternate([Side(name, work[name], amount) for name in work], rounds=rounds, title=what)
-    targets = {(METHODS[0], "BERT2BERT"): TARGETS.get((load.shape, beam))}
+    targets = {(METHOD, "BERT2BERT"): TARGETS.get((load.shape, beam))}
     return [
         speed_row(f"{what}, {method}", "sentences/s", rates, method, peer, targets.get((method, peer)))
-        for method in METHODS
+        for method in load.methods
         for peer in PEERS
     ]
 
 
 def memory_rows(load: Load) -> list[Row]:
     """Peaks at beam 5, the model included."""
-    peaks = {name: in_fresh_process(peak_of_decoding, load, name) for name in (METHODS[0], *PEERS)}
-    return [memory_row(f"{load.shape.name}, beam 5, memory", peaks, METHODS[0], peer) for peer in PEERS]
+    peaks = {name: in_fresh_process(peak_of_decoding, load, name) for name in (METHOD, *PEERS)}
+    return [memory_row(f"{load.shape.name}, beam 5, memory", peaks, METHOD, peer) for peer in PEERS]
 
 
 def peak_of_decoding(load: Load, name: str) -> float:
@@ -89,7 +92,7 @@ def peak_of_decoding(load: Load, name: str) -> float:
 
 def cache_rows(load: Load) -> list[Row]:
     """What our search keeps of sources and of targets as the beam grows: the source's part must stay as it is."""
-    sample, system = load.samples()[-1], ours.build(load.shape, method=METHODS[0])
+    sample, system = load.samples()[-1], ours.build(load.shape, method=METHOD)
     sizes = {beam: cache_sizes(system, sample, beam=beam, length=LENGTH) for beam in CACHE_BEAMS}
     source = {f"beam {beam}": sizes[beam].source for beam in CACHE_BEAMS}
     return [

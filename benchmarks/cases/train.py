@@ -37,10 +37,10 @@ class Load(NamedTuple):
 
 
 LOADS = {
-    SMALLEST: [Load(TINY, ("pseudo_masked",), batches=1, size=2)],
+    SMALLEST: [Load(TINY, ("pseudo_masked", "infilling"), batches=1, size=2)],
     FAST: [Load(SMALL, ("pseudo_masked", "causal"), batches=4, size=16)],
     FULL: [
-        Load(SMALL, ("pseudo_masked", "causal", "masked"), batches=8, size=16),
+        Load(SMALL, ("pseudo_masked", "causal", "masked", "infilling"), batches=8, size=16),
         Load(BASE, ("pseudo_masked", "causal"), batches=4, size=8),
     ],
 }
