@@ -16,6 +16,7 @@ from .pretraining import PRETRAINING
 from .task import S2SFTTask
 from .task_options import TaskOptions
 from .text_dataset import TextBlocks, TextDataset
+from .validation import metric_names
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,20 @@ class PretrainingTask(S2SFTTask):
         dictionary = cls.load_dictionary(path)
         logger.info(f"vocabulary of {len(dictionary):,} tokens, {dictionary.fingerprint()}")
         return cls(cfg, dictionary)
+
+    def check_training(self) -> None:
+        """As for fine-tuning; a text alone has no reference that could be scored.
+
+        Raises:
+            UserError: what fine-tuning refuses, or validation by generation.
+        """
+        asked = metric_names(self.cfg)
+        if asked:
+            raise UserError(
+                f"--eval-metric {','.join(asked)} scores pairs, and --task s2s_pretraining has text alone; leave "
+                "--eval-rouge, --eval-bleu and --eval-metric out"
+            )
+        super().check_training()
 
     def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
         """As for fine-tuning; then the objective, which needs the method's layout."""

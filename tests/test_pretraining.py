@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from test_resume import assert_equal_weights
 
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.pretraining.ernie_gen import ErnieGen, FragmentOptions, Lengths, draw_lengths, parse_lengths, place
+from s2sft_fairseq.pretraining_task import PretrainingOptions, PretrainingTask
 from s2sft_fairseq.slots import IGNORE
 from s2sft_fairseq.text_dataset import TextBlocks, TextDataset, block_bounds
 
@@ -170,6 +171,15 @@ class TestTexts:
         assert batch["nsentences"] == len(data) == len(batch["packed"]["slots"]["token"])
         assert batch["packed"]["slots"]["label"].ne(IGNORE).any(1).all()
         assert sorted(data.ordered_indices()) == list(range(len(data)))
+
+
+@pytest.mark.parametrize("asked", [{"eval_rouge": True}, {"eval_bleu": True}, {"eval_metric": "rouge"}], ids=str)
+def test_there_are_no_pairs_to_generate_for(asked: Dict[str, Any]) -> None:
+    task = PretrainingTask(PretrainingOptions(**asked), VOCABULARY)
+    with pytest.raises(
+        UserError, match=r"--eval-metric (rouge|bleu) scores pairs, and --task s2s_pretraining has text"
+    ):
+        task.check_training()
 
 
 TASK = ["--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining"]
