@@ -22,6 +22,7 @@ class Recipe:
         paper: key in papers.yaml.
         encoder: the pretrained encoder of the paper.
         method: ``--finetune-method``.
+        variant: tells apart figures of the same paper, encoder and method: a split, a beam.
         split: the split that is scored.
         raw: options of preprocess/raw_pairs.py; ``tokens`` are those that an encoder must have.
         train: options of fairseq-train.
@@ -36,6 +37,7 @@ class Recipe:
     paper: str
     encoder: str
     method: str
+    variant: str
     split: str
     raw: Mapping[str, Any]
     train: Mapping[str, Any]
@@ -49,7 +51,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """Tells apart the recipes of a task."""
-        return f"{self.paper}-{self.encoder}-{self.method}"
+        return "-".join(filter(None, (self.paper, self.encoder, self.method, self.variant)))
 
 
 def tasks() -> list[str]:
@@ -77,6 +79,7 @@ def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper:
         paper=system["paper"],
         encoder=system["encoder"],
         method=method,
+        variant=system.get("variant", ""),
         split=system.get("split", "test"),
         expected=system["expected"],
         where=system["where"],
@@ -91,11 +94,11 @@ def merged(layers: Any) -> dict[str, Any]:
 
 
 def choose(task: str, **wanted: Optional[str]) -> Recipe:
-    """The first system of a task with these properties (paper, encoder, method); ends the program if there is none."""
+    """The first system of a task with these properties, which are attributes; ends the program if there is none."""
     found = recipes(task)
     for recipe in found:
         if all(value in (None, getattr(recipe, key)) for key, value in wanted.items()):
             return recipe
     asked = ", ".join(f"--{key} {value}" for key, value in wanted.items() if value is not None)
-    known = ", ".join(f"{one.paper} {one.encoder} {one.method}" for one in found)
-    sys.exit(f"{task} has no system with {asked}; expected one of (paper, encoder, method): {known}")
+    known = ", ".join(" ".join(filter(None, (one.paper, one.encoder, one.method, one.variant))) for one in found)
+    sys.exit(f"{task} has no system with {asked}; expected one of (paper, encoder, method, variant): {known}")

@@ -52,6 +52,7 @@ def add_choice(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--paper", help="a key of papers.yaml")
     group.add_argument("--encoder", help="an encoder of the paper; --pretrained may hold any other")
     group.add_argument("--method", help="fine-tuning method")
+    group.add_argument("--variant", help="what else tells figures apart: dev, beam-5")
 
 
 def add_run(group: argparse._ArgumentGroup) -> None:
@@ -82,7 +83,7 @@ def main() -> None:
     if args.list:
         print("\n".join(map(described, recipes(args.task))))
         return
-    recipe = choose(args.task, paper=args.paper, encoder=args.encoder, method=args.method)
+    recipe = choose(args.task, **{name: getattr(args, name) for name in ("paper", "encoder", "method", "variant")})
     options = {name: getattr(args, name) for name in ("limit", "epochs", "strict", "cpu", "gpu_batch", "seed")}
     work = args.work.resolve() / recipe.name
     run = Setting(recipe, args.raw.resolve(), args.pretrained.resolve(), work, **options)
@@ -96,6 +97,7 @@ def described(recipe: Recipe) -> str:
     """One line on a system."""
     figures = ", ".join(f"{name} {value}" for name, value in recipe.expected.items())
     choice = f"--paper {recipe.paper} --encoder {recipe.encoder} --method {recipe.method}"
+    choice += f" --variant {recipe.variant}" if recipe.variant else ""
     return f"{choice}   {recipe.split}: {figures} ({recipe.where})"
 
 
