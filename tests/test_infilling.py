@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from builders import CLS, METHODS, PAD, SEP, VOCABULARY, framed, ids, objective, random_model, random_words, span_file
+from test_no_leak import hidden_states, perturbations, reached
 from test_objectives import MANY, assert_share, assert_uniform, rng
 from torch import Tensor
 
@@ -16,7 +17,8 @@ from s2sft_fairseq.dataset import packed_batch
 from s2sft_fairseq.declared_options import check_declared
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.objectives import OBJECTIVES
-from s2sft_fairseq.slots import IGNORE, Blocks, Slots
+from s2sft_fairseq.slots import IGNORE, Blocks, Slots, collate
+from s2sft_fairseq.visibility import visible
 
 SOURCE = ids("[CLS] w0 w1 [SEP]")
 SPANS = ("w1 w2 w3", "w4 w5", "w5 w6")
@@ -54,6 +56,13 @@ class TestNoise:
         words = {token for token in VOCABULARY.symbols if token.startswith("w")}
         assert set(counts) == words
         assert_uniform(counts, len(words))
+
+    def test_the_whole_vocabulary_when_asked(self) -> None:
+        """As the published code draws it."""
+        made = train(framed(ids("w7").expand(MANY), end=[SEP]), noise_prob=1.0, random_tokens="all")
+        counts = Counter(made.target.token[0, 1:].tolist())
+        assert set(counts) == set(range(len(VOCABULARY)))
+        assert_uniform(counts, len(VOCABULARY))
 
     def test_positions_are_independent(self) -> None:
         """Chi-square of the four outcomes of two neighbours."""
@@ -122,6 +131,35 @@ class TestFlows:
         packed = made_by.train(SOURCE, TARGET, rng()).packed()
         assert packed.token.numel() == made_by.train_slots(np.array([len(SOURCE)]), np.array([len(TARGET)]))[0]
         assert packed.token.numel() == len(SOURCE) + 1 + (1 + flows) * len(TARGET)
+
+
+class TestNoLeak:
+    """In one pass of both flows, over the packed slots that training makes."""
+
+    def test_perturbing_a_slot_changes_those_that_see_it(self, tmp_path: Path) -> None:
+        """All of them, and no other, through all layers."""
+        examples = [objective("infilling", **both_flows(tmp_path)).train(SOURCE, TARGET, rng())]
+        slots, model = collate(examples, pad=PAD).packed(), random_model("infilling")
+        may_change, must_change = reached(slots, model.cfg.encoder_layers), visible(slots, slots)
+        before = hidden_states(model, (slots, len(SOURCE)))
+        for column, perturbed in perturbations(slots):
+            changed = hidden_states(model, (perturbed, len(SOURCE))).ne(before).any(dim=2)
+            assert not (changed & ~may_change[:, :, column]).any(), f"column {column} leaks"
+            assert changed[must_change[:, :, column]].all(), f"column {column} is not seen"
+
+    def test_a_token_changes_the_predictions_behind_it_or_behind_its_span(self, tmp_path: Path) -> None:
+        """Not derived from the rule: w1w2w3 | w4w5 | w6 | w1 | w2 | [SEP], each known token changed in turn."""
+        slots = train(TARGET, **both_flows(tmp_path)).packed()
+        model, known, length = random_model("infilling"), len(SOURCE) + 1, len(TARGET)
+        first = torch.tensor([0, 0, 0, 3, 3, 5, 6, 7, 8])
+        before = hidden_states(model, (slots, len(SOURCE)))[0, -2 * length :]
+        for changed in range(length):
+            token = slots.token.clone()
+            token[0, known + changed] = ids("w9")
+            after = hidden_states(model, (slots._replace(token=token), len(SOURCE)))[0, -2 * length :]
+            by_words, by_spans = after.ne(before).any(1).view(2, length)
+            assert by_words.tolist() == torch.arange(length).gt(changed).tolist()
+            assert by_spans.tolist() == first.gt(changed).tolist()
 
 
 def batch(*, seed: int = 0, **options: Any) -> Dict[str, Any]:

@@ -110,6 +110,13 @@ class TestStandIns:
         assert set(counts) == words
         assert_uniform(counts, len(words))
 
+    def test_the_whole_vocabulary_when_asked(self) -> None:
+        """As the published code: randint(0, V − 1), special tokens among them."""
+        corruption = objective("masked", mask_keep_prob=0.0, mask_random_prob=1.0, random_tokens="all").corruption
+        counts = Counter(corruption.stand_ins(ids("w7").expand(MANY), rng()).tolist())
+        assert set(counts) == set(range(len(VOCABULARY)))
+        assert_uniform(counts, len(VOCABULARY))
+
     @pytest.mark.parametrize(
         ("flag", "options"),
         [
@@ -209,6 +216,16 @@ class TestSourceNoise:
     def test_off_by_default(self, method: str) -> None:
         source = source_of(objective(method), random_words(rng(), 50))
         assert objective(method).train(source, ids("w1 [SEP]"), rng()).source.token[0].equal(source)
+
+    def test_whatever_is_drawn_the_layout_is_that_of_the_text(self, method: str) -> None:
+        """A padding token that noise brings in is no padding."""
+        noise = dict(mask_keep_prob=0.0, mask_random_prob=1.0, random_tokens="all")
+        made_by = objective(method, source_mask_prob=1.0, target_mask_prob=1.0, **noise)
+        source, answer = source_of(made_by, random_words(rng(), 300)), framed(random_words(rng(1), 300), end=[SEP])
+        packed = made_by.train(source, answer, rng()).packed()
+        assert (packed.token.eq(VOCABULARY.pad()) & packed.group.ne(PADDING)).any()
+        assert not packed.group.eq(PADDING).any()
+        assert packed.token.numel() == made_by.train_slots(np.array([len(source)]), np.array([len(answer)]))[0]
 
     def test_an_empty_source_is_left_alone(self, method: str) -> None:
         made_by = objective(method, source_mask_prob=1.0)

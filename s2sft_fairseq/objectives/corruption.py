@@ -5,11 +5,14 @@ from typing import Optional
 
 import numpy as np
 import torch
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
 from ..errors import check_probability
+
+ORDINARY = "ordinary"
+RANGES = ChoiceEnum([ORDINARY, "all"])
 
 
 @dataclass
@@ -30,7 +33,14 @@ class CorruptionOptions(FairseqDataclass):
     )
     mask_random_prob: float = field(
         default=0.1,
-        metadata={"help": "probability that a token chosen for masking becomes a random ordinary one"},
+        metadata={"help": "probability that a token chosen for masking becomes a random one"},
+    )
+    random_tokens: RANGES = field(  # type: ignore[valid-type]
+        default=ORDINARY,
+        metadata={
+            "help": "which tokens are drawn where one becomes random: ordinary: neither special tokens nor "
+            "placeholders ([unusedN]); all: the whole vocabulary, as the published code of papers 000 and 003 does"
+        },
     )
 
 
@@ -38,9 +48,12 @@ class Corruption:
     """Draws the tokens that stand in for others (reference code of 000: keep 10 %, random 10 %, else mask).
 
     Args:
-        dictionary: tells the mask token and the ordinary tokens; special ones are never drawn.
+        dictionary: tells the mask token, and which tokens are ordinary.
         options: the probabilities.
         target_mask_prob: what ``options.target_mask_prob`` means when it is not set.
+
+    Attributes:
+        rows: what random tokens are drawn from, each as likely, int64 [n].
 
     Raises:
         UserError: a probability outside [0, 1], or keep and random ones that exceed 1 together.
@@ -53,7 +66,9 @@ class Corruption:
         self.target_mask_prob = target_mask_prob if given is None else given
         self.source_mask_prob = options.source_mask_prob
         self.keep, self.random = options.mask_keep_prob, options.mask_random_prob
-        self.end, self.mask, self.ordinary = dictionary.eos(), dictionary.mask(), dictionary.ordinary_ids()
+        self.end, self.mask = dictionary.eos(), dictionary.mask()
+        ordinary = str(options.random_tokens) == ORDINARY
+        self.rows = dictionary.ordinary_ids() if ordinary else np.arange(len(dictionary))
         for flag, value in (
             ("--target-mask-prob", self.target_mask_prob),
             ("--source-mask-prob", self.source_mask_prob),
@@ -64,9 +79,9 @@ class Corruption:
             check_probability(flag, value)
 
     def stand_ins(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
-        """A stand-in for every token [T]: itself, a random ordinary token, or the mask."""
+        """A stand-in for every token [T]: itself, a random token, or the mask."""
         draw = rng.random(len(tokens))
-        other = rng.choice(self.ordinary, size=len(tokens))
+        other = rng.choice(self.rows, size=len(tokens))
         known = tokens.numpy()
         drawn = np.where(draw < self.keep, known, np.where(draw < self.keep + self.random, other, self.mask))
         return torch.from_numpy(drawn)

@@ -30,7 +30,7 @@ class InfillingOptions(CorruptionOptions):
         default=0.0,
         metadata={
             "help": "infilling: probability ρ that a known target token, its end included, becomes a random "
-            "ordinary one while it is learnt (paper 003: 0.05 pre-training, up to 0.7 fine-tuning)"
+            "one (--random-tokens) while it is learnt (paper 003: 0.05 pre-training, up to 0.7 fine-tuning)"
         },
     )
     noise_token: Optional[str] = field(
@@ -69,7 +69,8 @@ class Infilling(Objective):
         check_probability("--noise-prob", options.noise_prob)
         check_probability("--word-flow-weight", options.word_flow_weight)
         self.dictionary, self.options = dictionary, options
-        self.noise = noise_rows(dictionary, options.noise_token)
+        token = options.noise_token
+        self.noise = self.corruption.rows if token is None else np.array([row_of(token, dictionary)])
         if options.word_flow_weight < 1 and options.span_vocab is None:
             raise UserError(
                 f"--word-flow-weight {options.word_flow_weight} asks for a flow by spans; add --span-vocab FILE, "
@@ -126,13 +127,11 @@ class Infilling(Objective):
         return source + 1 + target * (1 + np.count_nonzero(self.flows))
 
 
-def noise_rows(dictionary: PretrainedDictionary, token: Optional[str]) -> np.ndarray:
-    """The rows that noise may draw: those of all ordinary tokens, or that of one token."""
-    if token is None:
-        return dictionary.ordinary_ids()
+def row_of(token: str, dictionary: PretrainedDictionary) -> int:
+    """The row of the token that noise puts in; raises UserError if the vocabulary lacks it."""
     if token not in dictionary:
         raise UserError(
             f"--noise-token {token} is not in the vocabulary; expected one of its tokens, such as "
             f"{dictionary.mask_word}, or binarize with a vocabulary that has it (--vocab-add)"
         )
-    return np.array([dictionary.index(token)])
+    return dictionary.index(token)

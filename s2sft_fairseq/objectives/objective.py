@@ -59,8 +59,10 @@ class Objective(ABC):
         """The slots of one training example: source [S], target [T] with its end, noise from ``rng``."""
 
     def train(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
-        """As :meth:`train_blocks`, over a source that carries the source noise."""
-        return self.train_blocks(self.corruption.source(source, rng), target, rng)
+        """As :meth:`train_blocks`, over a source that carries the source noise: its layout is that of the text."""
+        noised = self.corruption.source(source, rng)
+        blocks = self.train_blocks(source, target, rng)
+        return blocks._replace(source=blocks.source._replace(token=noised.unsqueeze(0)))
 
     def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
         """The noise-free slots of one example: every target token is predicted, by every method."""
