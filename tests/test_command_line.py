@@ -174,7 +174,7 @@ class TestSearchFlags:
 
         def generate(**options: object) -> Dict[int, list]:
             defaults = dict(beam=4, batch_size=16)
-            return hypotheses(run(generate_command(data, imported["pseudo_masked"], **{**defaults, **options})).out)
+            return hypotheses(run(generate_command(data, imported["infilling"], **{**defaults, **options})).out)
 
         return generate
 
@@ -251,7 +251,7 @@ class TestSearchFlags:
         rng = random.Random(5)
         wanted = [rng.sample([f"w{n}" for n in range(40)], 2) for _ in range(12)]
         lines = [f"w1 w2 w3\t{first}\t{second}" for first, second in wanted]
-        out = interactive(data, imported["causal"], lines, beam=8, constraints=order)
+        out = interactive(data, imported["infilling"], lines, beam=8, constraints=order)
         for (first, second), line in zip(wanted, best(out)):
             assert {first, second} <= set(words(line))
             assert order == "unordered" or words(line).index(first) < words(line).index(second)
@@ -269,7 +269,7 @@ class TestEnsembles:
         """Two trained models."""
         folder = tmp_path_factory.mktemp("two")
         for seed in (1, 2):
-            run(train_command(data, folder / str(seed), finetune_method="causal", seed=seed, **TINY))
+            run(train_command(data, folder / str(seed), finetune_method="infilling", seed=seed, **TINY))
         return folder
 
     def test_ensemble_of_one_method(self, data: Path, two: Path) -> None:

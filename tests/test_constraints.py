@@ -90,9 +90,10 @@ def normalized(model: S2SFTModel, source: Tensor, tokens: Tuple[int, ...]) -> fl
     return log_probability(model, source, tokens) / len(tokens)
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("order", MEETS)
-def test_alone_or_in_any_batch(order: str) -> None:
-    model = model_of_two_words("masked")
+def test_alone_or_in_any_batch(method: str, order: str) -> None:
+    model = model_of_two_words(method)
     sources = some_sources(model, count=len(PHRASES))
     together = found(model, sources, PHRASES, order)
     for source, phrases, hypotheses in zip(sources, PHRASES, together):

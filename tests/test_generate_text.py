@@ -26,8 +26,8 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, and dict.txt as a directory of data for fairseq's own command."""
     folder = tmp_path_factory.mktemp("generate")
     bert = make_bert(folder / "bert")
-    lengths = ["--max-source-positions", "12", "--max-target-positions", "10"]
-    import_pretrained.main(["--from", str(bert), "--to", str(folder / "imported"), *lengths])
+    options = ["--finetune-method", "infilling", "--max-source-positions", "12", "--max-target-positions", "10"]
+    import_pretrained.main(["--from", str(bert), "--to", str(folder / "imported"), *options])
     for language in ("src", "tgt"):
         (folder / "imported" / f"dict.{language}.txt").symlink_to(folder / "imported" / "dict.txt")
     return folder / "imported"

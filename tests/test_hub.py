@@ -122,15 +122,17 @@ class TestHub:
         assert model.decode(best["tokens"]) == model.generate("w1 w2", beam=2)
         assert model.to("cpu") is model and model.device.type == "cpu"
 
-    def test_ensemble(self, checkpoints: Dict[str, Path]) -> None:
-        one, twice = (S2SModel.from_pretrained(":".join([str(checkpoints["masked"])] * n)) for n in (1, 2))
+    @pytest.mark.parametrize("method", METHODS)
+    def test_ensemble(self, checkpoints: Dict[str, Path], method: str) -> None:
+        one, twice = (S2SModel.from_pretrained(":".join([str(checkpoints[method])] * n)) for n in (1, 2))
         assert len(twice.models) == 2
         assert twice.generate(SOURCES) == one.generate(SOURCES)
 
+    @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("precision", ["int8", "bfloat16"])
-    def test_precision(self, checkpoints: Dict[str, Path], precision: str) -> None:
+    def test_precision(self, checkpoints: Dict[str, Path], method: str, precision: str) -> None:
         exact, rounded = (
-            S2SModel.from_pretrained(checkpoints["masked"], inference_precision=p).score(SOURCES, SOURCES[::-1])
+            S2SModel.from_pretrained(checkpoints[method], inference_precision=p).score(SOURCES, SOURCES[::-1])
             for p in ("float32", precision)
         )
         errors = [abs(a.score - b.score) for a, b in zip(exact, rounded)]

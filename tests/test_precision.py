@@ -60,7 +60,7 @@ def test_int8_leaves_the_embeddings() -> None:
 def test_generating(data: Path, imported: Dict[str, Path], precision: str) -> None:
     """One line out for one line in, most of them those of full precision."""
     options = {"beam": 2, "max_len_b": 6}
-    exact = best(run(generate_command(data, imported["masked"], **options)).out)
-    rounded = best(run(generate_command(data, imported["masked"], inference_precision=precision, **options)).out)
+    exact = best(run(generate_command(data, imported["infilling"], **options)).out)
+    rounded = best(run(generate_command(data, imported["infilling"], inference_precision=precision, **options)).out)
     assert len(rounded) == len(exact) == 100
     assert sum(one == other for one, other in zip(exact, rounded)) >= 50

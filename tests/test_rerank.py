@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 import pytest
+from builders import METHODS
 from commands import flags, generate_command, hypotheses, mistake, run, write_lines
 from test_search import Hypothesis, decided_model, generate, some_sources
 
@@ -96,12 +97,13 @@ def test_the_development_set_chooses_the_weight(
     assert reranked(test, dev=plain, dev_references=references, **options) == [best] * 2
 
 
-@pytest.mark.parametrize("alpha", [0.7, 1.0, 1.6])
-def test_offline_equals_online(tmp_path: Path, alpha: float) -> None:
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("alpha", [0.7, 1.6])
+def test_offline_equals_online(tmp_path: Path, method: str, alpha: float) -> None:
     """Where both see the same hypotheses: a beam that holds all of them."""
     lists, best = [], []
     for seed in range(8):
-        model = decided_model("pseudo_masked", seed=seed)
+        model = decided_model(method, seed=seed)
         sources = some_sources(model, count=4, seed=seed)
         wide: Dict[str, Any] = dict(beam_size=40, min_len=1, max_len_b=3)
         lists += map(traces, generate(model, sources, normalize_scores=False, **wide))
@@ -162,8 +164,8 @@ def test_bad_flags(tmp_path: Path, options: Dict[str, Any], says: str) -> None:
 def test_command(data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
     """From fairseq-generate's --results-path to a line for each input: as the search ranks its own list."""
     options = dict(beam=4, nbest=4, batch_size=32, unnormalized=True, results_path=tmp_path)
-    run(generate_command(data, imported["masked"], **options))
-    run(generate_command(data, imported["masked"], gen_subset="valid", **options))
+    run(generate_command(data, imported["infilling"], **options))
+    run(generate_command(data, imported["infilling"], gen_subset="valid", **options))
     words = [
         "--dev",
         tmp_path / "generate-valid.txt",

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import pytest
 from commands import ROOT, environment, run, train_command, weights
@@ -17,9 +17,10 @@ OPTIONS = dict(
     dropout="0.2",
     attention_dropout="0.1",
     source_mask_prob="0.3",
-    finetune_method="pseudo_masked",
     batch_size=4,
 )
+PSEUDO_MASKED = dict(finetune_method="pseudo_masked", **OPTIONS)
+INFILLING = dict(finetune_method="infilling", noise_prob="0.5", **OPTIONS)
 
 
 def assert_equal_weights(one: Path, other: Path) -> None:
@@ -55,9 +56,9 @@ def kill_when_written(command: List[object], checkpoint: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_killed_in_mid_epoch(bert: Path, data: Path, tmp_path: Path, workers: int) -> None:
-    options = dict(pretrained=bert, num_workers=workers, max_update=35, save_interval_updates=4, **OPTIONS)
+@pytest.mark.parametrize(("workers", "method"), [(0, PSEUDO_MASKED), (1, INFILLING)], ids=["pseudo", "infilling"])
+def test_killed_in_mid_epoch(bert: Path, data: Path, tmp_path: Path, workers: int, method: Dict[str, object]) -> None:
+    options = dict(pretrained=bert, num_workers=workers, max_update=35, save_interval_updates=4, **method)
     run(train_command(data, tmp_path / "whole", **options))
     broken = train_command(data, tmp_path / "broken", **options)
     kill_when_written(broken, tmp_path / "broken" / "checkpoint_2_16.pt")
@@ -67,15 +68,15 @@ def test_killed_in_mid_epoch(bert: Path, data: Path, tmp_path: Path, workers: in
 
 
 def test_two_and_two_updates_are_four(bert: Path, data: Path, tmp_path: Path) -> None:
-    run(train_command(data, tmp_path / "whole", pretrained=bert, **OPTIONS, max_update=4))
+    run(train_command(data, tmp_path / "whole", pretrained=bert, **PSEUDO_MASKED, max_update=4))
     for updates in (2, 4):
-        run(train_command(data, tmp_path / "halves", pretrained=bert, **OPTIONS, max_update=updates))
+        run(train_command(data, tmp_path / "halves", pretrained=bert, **PSEUDO_MASKED, max_update=updates))
     assert_equal_weights(tmp_path / "whole", tmp_path / "halves")
 
 
 def test_any_number_of_workers_gives_the_same(bert: Path, data: Path, tmp_path: Path) -> None:
     for workers in (0, 2):
-        options = dict(pretrained=bert, num_workers=workers, max_update=24, **OPTIONS)
+        options = dict(pretrained=bert, num_workers=workers, max_update=24, **INFILLING)
         run(train_command(data, tmp_path / str(workers), **options))
     assert_equal_weights(tmp_path / "0", tmp_path / "2")
 

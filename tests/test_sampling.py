@@ -127,9 +127,10 @@ def test_draws_from_the_distribution(method: str, name: str, beam: int) -> None:
         assert chi_square(drawn, plain) > 8, "the flags change too little to be told from none"
 
 
-def test_a_sample_is_scored_by_the_model() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sample_is_scored_by_the_model(method: str) -> None:
     """Its score is the log-probability at that temperature, whatever was cut off."""
-    model = model_of_few_words("causal")
+    model = model_of_few_words(method)
     source = some_sources(model, count=1)[0]
     expected = distribution(model, source, 1.0, untouched)
     rules = Rules(beam=1, longest=LONGEST, shortest=0, suppressed=SUPPRESSED)

@@ -126,11 +126,12 @@ def test_equals_the_stock_generator(method: str, name: str, options: Dict[str, A
     assert ours == stock
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", [name for name in CASES if name != "prefix"])
-def test_alone_or_in_any_batch_and_order(name: str) -> None:
+def test_alone_or_in_any_batch_and_order(method: str, name: str) -> None:
     """The order of the batch and the other sentences in it change nothing."""
     case = CASES[name]
-    models = models_of(case, "pseudo_masked", seed=2)
+    models = models_of(case, method, seed=2)
     sources, order = some_sources(models[0], count=5, seed=2), torch.tensor([3, 1, 4, 0, 2])
     options = {"beam_size": 4, "max_len_b": 5, **case.options}
     together, shuffled = search(models, sources, **options), search(models, sources[order], **options)
@@ -159,10 +160,11 @@ def test_a_generated_text_is_scored_as_it_was_found(method: str) -> None:
             assert float(scored["score"]) == pytest.approx(float(found["score"]) / len(found["tokens"]), abs=1e-4)
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("a", "b"), [(0.0, 3), (0.5, 1), (1.0, 0), (2.0, 2)])
-def test_longest_is_a_line_of_the_source(a: float, b: int) -> None:
+def test_longest_is_a_line_of_the_source(method: str, a: float, b: int) -> None:
     """``--max-len-a`` times the slots of the source plus ``--max-len-b``, rounded down."""
-    model = leaning_to_the_end(decided_model("causal"), -50.0)
+    model = leaning_to_the_end(decided_model(method), -50.0)
     for source in some_sources(model, count=5):
         slots = source[source.ne(PAD)]
         (found,) = search([model], slots[None], beam_size=2, max_len_a=a, max_len_b=b, min_len=0)
@@ -187,9 +189,10 @@ def test_match_source_len(method: str, end: float) -> None:
         assert [h.score for h in found[number]] == pytest.approx([h.score for h in expected], abs=1e-4)
 
 
-def test_a_prefix_may_end_or_repeat() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_prefix_may_end_or_repeat(method: str) -> None:
     """Prefixes of different lengths: one is the whole target, and one has an n-gram twice although that is blocked."""
-    model = decided_model("masked", seed=6)
+    model = decided_model(method, seed=6)
     sources = some_sources(model, count=3)
     prefix = torch.tensor(
         [[*ids("w1 w2").tolist(), SEP, PAD], ids("w1 w1 w1 w1").tolist(), [*ids("w4").tolist(), PAD, PAD, PAD]]
@@ -202,9 +205,10 @@ def test_a_prefix_may_end_or_repeat() -> None:
         assert all(h.score > -torch.inf for h in hypotheses)
 
 
-def test_the_unknown_word_can_be_suppressed() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_unknown_word_can_be_suppressed(method: str) -> None:
     """fairseq's own tokens_to_suppress cannot (it asserts so)."""
-    model = decided_model("causal", seed=1)
+    model = decided_model(method, seed=1)
     with torch.no_grad():
         model.transformer.lm_head.bias[UNK] += 50
     sources = some_sources(model)
