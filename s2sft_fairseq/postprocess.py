@@ -3,6 +3,7 @@
 import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set
 
+from .dstc7_tokens import dstc7_tokens
 from .metrics.texts import Texts
 from .penn_tokens import LOWER_BRACKETS, penn_tokens
 
@@ -95,6 +96,7 @@ STEPS: Dict[str, Steps] = {
         "as basic, references unchanged: what cnndm and gigaword want of detokenized text", basic, unchanged
     ),
     "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
+    "dstc7": Steps("tokens of DSTC7's script, in references too", dstc7_tokens, dstc7_tokens),
     "wordpiece": Steps("pieces such as ##ing joined to words", wordpiece, unchanged),
 }
 

@@ -7,11 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import sacrebleu
+from commands import write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
 from s2sft_fairseq.metrics import mteval
 from s2sft_fairseq.metrics.dialogue import Dialogue
+from s2sft_fairseq.metrics.texts import Files
 
 nltk_nist = pytest.importorskip("nltk.translate.nist_score")
 nltk_bleu = pytest.importorskip("nltk.translate.bleu_score")
@@ -180,3 +182,14 @@ def test_many_lines_in_reasonable_time():
     references = [[f"answer {number % 13} is number {number % 977} .", "i do not know ."] for number in range(20_000)]
     assert 0 < Dialogue().examples(lines, references).figures()["bleu_4"] < 100
     assert time.monotonic() - started < 60
+
+
+def test_references_between_tabs_are_those_of_several_files(tmp_path):
+    hypotheses = write_lines(tmp_path / "out", ["a cat sat", "no"])
+    first = write_lines(tmp_path / "first", ["the cat sat", "yes"])
+    second = write_lines(tmp_path / "second", ["a dog sat", "no"])
+    both = write_lines(tmp_path / "both", ["the cat sat\ta dog sat", "yes\tno"])
+    metric = Dialogue()
+    apart, together = (metric.read(Files(hypotheses, files)) for files in ((first, second), (both,)))
+    assert [list(texts) for texts in apart.references] == [list(texts) for texts in together.references]
+    assert metric.examples(*together).figures() == metric.examples(*apart).figures()

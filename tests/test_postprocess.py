@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2sft_fairseq.dstc7_tokens import dstc7_tokens
 from s2sft_fairseq.metrics.texts import Texts
 from s2sft_fairseq.penn_tokens import LOWER_BRACKETS, penn_tokens
 from s2sft_fairseq.postprocess import cnndm, postprocess
@@ -108,3 +109,18 @@ def test_apart_makes_tokens_of_detokenized_outputs() -> None:
 def test_basic_parts_punctuation_and_chinese_characters_on_both_sides() -> None:
     found = postprocess(Texts(["何时?[UNK]"], [["it's 何时"]]), ["basic"])
     assert (found.hypotheses, found.references) == (["何 时 ? [UNK]"], [["it ' s 何 时"]])
+
+
+DSTC7 = {
+    " I don't know:). how about this?https://github.com": "i do n't know :) . how about this ? __url__",
+    "[GitHub] (https://github.com)": "github ( __url__",
+    "please try [ GitHub ] ( https://github.com )": "please try github",
+    "we can't, they'll: it's [x] <b> caf\u00e9 __url__": "we can n't , they 'll : it 's x b caf __url__",
+    "\u2028": "",
+}
+
+
+@pytest.mark.parametrize("text", DSTC7)
+def test_dstc7(text: str) -> None:
+    """The first and the third are those of the script itself."""
+    assert dstc7_tokens(text) == DSTC7[text]

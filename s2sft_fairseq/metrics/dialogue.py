@@ -12,11 +12,14 @@ from .diversity import NgramTable
 from .extras import load
 from .meteor import Meteor, add_jar_option, measure
 from .metric import Examples, Metric, register_metric
+from .texts import Files, Texts
 
 
 @register_metric("dialogue")
 class Dialogue(Metric):
     """What DSTC7's and Persona-Chat's scripts report of responses whose tokens are separated by spaces.
+
+    A reference of several responses has tabs between them.
 
     Args:
         meteor_jar: where METEOR's jar is, if not in pycocoevalcap.
@@ -31,6 +34,12 @@ class Dialogue(Metric):
     def add_options(cls, group: _ArgumentGroup) -> None:
         """Adds where METEOR's jar is."""
         add_jar_option(group)
+
+    def read(self, files: Files) -> Texts:
+        """Reads one example a line, whose references stand in several files, or in a line between tabs."""
+        texts = super().read(files)
+        apart = [[text for line in lines for text in line.split("\t")] for lines in texts.references]
+        return texts._replace(references=apart)
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
