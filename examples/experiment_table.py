@@ -22,6 +22,7 @@ class Corpus:
         encoder: what is fine-tuned.
         vocabulary: options of preprocess/wordpiece_vocabulary.py, if the encoder is made here.
         pretrain: options of that encoder's training.
+        train: options of fairseq-train.
         evaluate: options of the metric.
         before_prose: regular expression of what comes before the first sentence of a source.
     """
@@ -32,6 +33,7 @@ class Corpus:
     encoder: Path
     vocabulary: Options
     pretrain: Options
+    train: Options
     evaluate: Options
     before_prose: str
 
@@ -131,7 +133,7 @@ class Experiments:
     def corpus(self, name: str, *, title: str, text: str, **options: Any) -> Corpus:
         """One corpus."""
         work = self.work / name
-        made = {key: options.get(key, {}) for key in ("vocabulary", "pretrain", "evaluate")}
+        made = {key: options.get(key, {}) for key in ("vocabulary", "pretrain", "train", "evaluate")}
         encoder, before = Path(options.get("encoder", work / "encoder")), options.get("before-prose", "^")
         return Corpus(work, title, text.format(work=work), encoder, **made, before_prose=before)
 
@@ -153,5 +155,6 @@ class Experiments:
         """One training."""
         start = self.starts[own.pop("start")] if "start" in own else None
         folder = self.work / corpus / table / "-".join(system.replace(",", "").split()) / f"seed{seed}"
-        train = {**self.settings["train"], **shared, **own, "seed": seed}
-        return Trial(table, system, self.corpora[corpus], seed, folder, start, train, self.settings["generate"])
+        pairs = self.corpora[corpus]
+        train = {**self.settings["train"], **pairs.train, **shared, **own, "seed": seed}
+        return Trial(table, system, pairs, seed, folder, start, train, self.settings["generate"])
