@@ -2,6 +2,7 @@
 
     python examples/run.py xsum --raw /data/xsum --pretrained /models/roberta-base --encoder roberta-base --work work
     python examples/run.py xsum --list                     the systems of a task with their published figures
+    python examples/run.py xsum --estimate                 about how much time and memory they take on one GPU
     python examples/run.py xsum ... --dry-run              the commands alone
     python examples/run.py xsum ... --limit 64 --cpu       all stages in minutes
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from estimates import H200, table
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks
 from stages import STAGES, Setting
 
@@ -31,6 +33,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=tasks(), help="a folder of examples/")
     parser.add_argument("--list", action="store_true", help="show the systems of the task and their figures")
+    parser.add_argument("--estimate", action="store_true", help="show about how much time and memory they take")
+    parser.add_argument(
+        "--flops", type=float, default=H200, metavar="N", help="operations a second, for --estimate (%(default).2g)"
+    )
     add_choice(parser.add_argument_group("what is repeated (default: the first system of --list)"))
     files = parser.add_argument_group("files")
     files.add_argument("--raw", type=Path, metavar="DIR", help="the data set as it is published")
@@ -39,9 +45,10 @@ def arguments() -> argparse.Namespace:
     add_run(parser.add_argument_group("how it is run"))
     args = parser.parse_args()
     missing = [name for name in ("raw", "pretrained", "work") if getattr(args, name) is None]
-    if missing and not args.list:
-        parser.error("expected " + ", ".join(f"--{name} DIR" for name in missing) + " (or --list)")
-    for name in ("raw", "pretrained") if not (args.list or args.dry_run) else ():
+    shows = args.list or args.estimate
+    if missing and not shows:
+        parser.error("expected " + ", ".join(f"--{name} DIR" for name in missing) + " (or --list, --estimate)")
+    for name in ("raw", "pretrained") if not (shows or args.dry_run) else ():
         if not getattr(args, name).is_dir():
             parser.error(f"--{name} {getattr(args, name)} is no folder")
     return args
@@ -82,6 +89,9 @@ def main() -> None:
     args = arguments()
     if args.list:
         print("\n".join(map(described, recipes(args.task))))
+    if args.estimate:
+        print("\n".join(table(recipes(args.task), flops=args.flops, gpu_batch=args.gpu_batch)))
+    if args.list or args.estimate:
         return
     recipe = choose(args.task, **{name: getattr(args, name) for name in ("paper", "encoder", "method", "variant")})
     options = {name: getattr(args, name) for name in ("limit", "epochs", "strict", "cpu", "gpu_batch", "seed")}

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
+import estimates
+import numpy as np
 import pytest
 import text_families
 import tiny_checkpoints
+import torch
 import yaml
+from builders import PAD, objective, random_model, random_pairs
 from commands import attempt, run
 from fairseq import options
 from fairseq.data import data_utils
@@ -22,6 +26,7 @@ from stages import STAGES, Setting, schedule
 
 from s2sft_fairseq import evaluate, generate_options, vocabulary
 from s2sft_fairseq.segments import LAYOUTS, Rows
+from s2sft_fairseq.slots import collate
 
 DRIVER = ["python", "examples/run.py"]
 SYSTEMS = [recipe for task in tasks() for recipe in recipes(task)]
@@ -145,6 +150,52 @@ def test_dry_run_shows_the_commands_and_writes_nothing(task: str, tmp_path: Path
 def drive(task: str, folder: Path, encoder: Path, *more: object) -> List[object]:
     files = ["--raw", folder / "raw", "--pretrained", encoder, "--work", folder / "work"]
     return [*DRIVER, task, *files, "--limit", 8, "--epochs", 1, "--cpu", *more]
+
+
+def test_estimates_stand_in_the_readme() -> None:
+    lines = (EXAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
+    assert set(estimates.table(SYSTEMS)) <= set(lines)
+    assert (
+        sum(line.startswith("| ") and line.count("|") == 7 for line in lines) == len(list(estimates.table(SYSTEMS))) - 1
+    )
+
+
+def test_estimates_grow_with_what_they_are_made_of() -> None:
+    base, large = choose("xsum", encoder="roberta-base"), choose("xsum", encoder="roberta-large")
+    one, other = estimates.estimate(base), estimates.estimate(large)
+    assert all(less < more for less, more in zip(one, other))
+    assert estimates.estimate(base, flops=2 * estimates.H200).hours == pytest.approx(one.hours / 2)
+    # 12 layers × 12 H² and the table: RoBERTa-base has 125 M weights
+    assert estimates.encoder_of(base).weights == pytest.approx(125e6, rel=0.01)
+    # twice the operations for each weight and slot, three times for both passes: the rest is attention
+    slots = 720 + 2 * 48
+    layers = 6 * slots * 12 * 12 * 768**2 * 204_000 * 15 / 1e18
+    assert layers < one.exaflops < 1.4 * layers
+
+
+@pytest.mark.parametrize("method", ["causal", "pseudo_masked"])
+def test_a_training_step_keeps_as_much_as_is_estimated(method: str) -> None:
+    """The tensors that are saved for the backward pass, counted, with examples of all lengths in the batch."""
+    sizes = {"encoder_layers": 4, "encoder_embed_dim": 128, "encoder_ffn_embed_dim": 512}
+    model = random_model(method, dtype=torch.float32, dropout=0.1, attention_dropout=0.0, **sizes).train()
+    laid_out_by, rng = objective(method), np.random.default_rng(0)
+    pairs = random_pairs(laid_out_by.convention, count=4, seed=0, longest=36)
+    blocks = collate([laid_out_by.train(*pair, rng) for pair in pairs], pad=PAD)
+    packed = {"slots": blocks.packed()._asdict(), "source_length": blocks.source.token.size(1)}
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: Dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        held = model(**packed, label_smoothing=0.1)
+    slots = int(packed["slots"]["token"].ne(PAD).sum())
+    numbers = sum(kept.values()) / 4 / (slots * sizes["encoder_layers"] * sizes["encoder_embed_dim"])
+    assert held and numbers == pytest.approx(estimates.ACTIVATIONS, rel=0.1)
 
 
 def test_knowledge_stands_first_even_if_there_is_none() -> None:
