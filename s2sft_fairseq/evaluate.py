@@ -11,6 +11,7 @@ interval in which 95 % of 1000 bootstrap samples of the examples lie.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
@@ -135,4 +136,5 @@ def plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, such as head, ends the program
     main()

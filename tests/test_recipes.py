@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
@@ -145,6 +147,20 @@ def test_dry_run_shows_the_commands_and_writes_nothing(task: str, tmp_path: Path
     places = [commands.index(program) for program in programs]
     assert places == sorted(places)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_seen_enough_ends_the_program_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "examples/run.py", "xsum", "--list"],
+        cwd=EXAMPLES.parent,
+        stdout=writer,
+        check=False,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    assert done.returncode and not done.stderr
 
 
 def drive(task: str, folder: Path, encoder: Path, *more: object) -> List[object]:
