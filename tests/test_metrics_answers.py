@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2sft_fairseq.errors import UserError
-from s2sft_fairseq.metrics.coqa import Coqa
+from s2sft_fairseq.metrics.coqa import DOMAINS, IN_DOMAIN, OUT_DOMAIN, Coqa
 from s2sft_fairseq.metrics.squad import Squad
 from s2sft_fairseq.metrics.texts import Files
 
@@ -47,7 +47,7 @@ def tabbed(answers):
 
 def plain_coqa(answer, golds):
     """CoQA's script: with several human answers, each human left out in turn."""
-    golds = [gold for gold in golds if gold.strip()] or [""]
+    golds = golds or [""]
     rounds = [golds[:i] + golds[i + 1 :] for i in range(len(golds))] if len(golds) > 1 else [golds]
     return [np.mean([max(f(answer, g) for g in kept) for kept in rounds]) for f in (plain_exact, plain_f1)]
 
@@ -181,11 +181,33 @@ def test_coqa_reads_the_official_files(tmp_path):
         return [{"input_text": text, "turn_id": number} for number, text in enumerate(texts, 1)]
 
     story = {"id": "s", "answers": turns("yes", "a cat"), "additional_answers": {"0": turns("no", "white cat")}}
+    story["source"] = "cnn"
     predictions = [{"id": "s", "turn_id": 2, "answer": "cat"}, {"id": "s", "turn_id": 1, "answer": "Yes."}]
     files = written(tmp_path, dataset={"data": [story]}, predictions=predictions)
     texts = Coqa().read(files)
     assert list(texts.hypotheses) == ["Yes.", "cat"]
     assert [list(golds) for golds in texts.references] == [["yes", "no"], ["a cat", "white cat"]]
+    figures = Coqa().examples(*texts).figures()
+    assert figures["news_f1"] == figures["in_domain_f1"] == figures["f1"]
+    assert not {"out_domain_f1", "science_f1"} & set(figures)
+
+
+@given(st.lists(st.tuples(LINES, ANSWERS, st.sampled_from(sorted(DOMAINS))), min_size=1, max_size=8))
+def test_coqa_by_domain_is_coqa_of_each_domain(triples):
+    answers, golds, sources = zip(*triples)
+    figures = Coqa().examples(answers, [tabbed(several) for several in golds], sources).figures()
+    kinds = {name: {source} for source, name in DOMAINS.items()} | {"in_domain": IN_DOMAIN, "out_domain": OUT_DOMAIN}
+    for kind, members in kinds.items():
+        chosen = [number for number, source in enumerate(sources) if source in members]
+        assert (f"{kind}_f1" in figures) == bool(chosen)
+        if chosen:
+            alone = Coqa().examples([answers[n] for n in chosen], [tabbed(golds[n]) for n in chosen]).figures()
+            assert {name: figures[f"{kind}_{name}"] for name in alone} == pytest.approx(alone)
+
+
+def test_other_sources_are_no_domains():
+    examples = Coqa().examples(["cat", "dog"], [["cat"], ["cat"]], ["a story [SEP] who ?", "cnn"])
+    assert set(examples.figures()) == {"em", "f1"}
 
 
 @pytest.mark.parametrize(

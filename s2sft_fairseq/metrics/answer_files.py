@@ -26,16 +26,19 @@ def read_squad(files: Files) -> Texts:
 
 
 def read_coqa(files: Files) -> Texts:
-    """A dataset of CoQA and the predictions [{id, turn_id, answer}]; ids with turns stand as sources.
+    """A dataset of CoQA and the predictions [{id, turn_id, answer}]; where the stories are from stands as sources.
 
     Raises:
         UserError: a file is no such JSON, or a question has no prediction.
     """
     with expecting(files.references[0], "dataset of CoQA"):
-        questions = coqa_answers(parse_json(files.references[0]))
+        dataset = parse_json(files.references[0])
+        questions = coqa_answers(dataset)
+        domains = {story["id"]: str(story.get("source", "")) for story in dataset["data"]}
     with expecting(files.hypothesis, "list of {id, turn_id, answer}"):
         predictions = {turn_name(p["id"], p["turn_id"]): one_line(p["answer"]) for p in parse_json(files.hypothesis)}
-    return matched(files, questions, predictions)
+    texts = matched(files, questions, predictions)
+    return texts._replace(sources=[domains[name.rpartition(" turn ")[0]] for name in questions])
 
 
 def squad_answers(dataset: Mapping[str, Any]) -> Answers:

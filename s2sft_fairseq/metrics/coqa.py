@@ -1,13 +1,24 @@
 """CoQA's figures: exact match and F1 of words, each of several human answers left out in turn (Reddy et al., 2019)."""
 
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
 from .answer_files import read_coqa
-from .answers import Agreement, compare, expected_answers, normalize_answer
+from .answers import Agreement, compare, normalize_answer
 from .metric import Examples, Means, Metric, register_metric
 from .texts import Files, Texts
+
+IN_DOMAIN = {
+    "mctest": "children_stories",
+    "gutenberg": "literature",
+    "race": "mid-high_school",
+    "cnn": "news",
+    "wikipedia": "wikipedia",
+}
+OUT_DOMAIN = {"reddit": "reddit", "science": "science"}
+DOMAINS = {**IN_DOMAIN, **OUT_DOMAIN}
+"""Where a story is from, as the data say it (``source``), and what the script calls that."""
 
 
 @register_metric("coqa")
@@ -19,23 +30,50 @@ class Coqa(Metric):
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Scores each answer; an empty line among the references stands for no answer."""
-        scores = [score(answer, expected_answers(expected)) for answer, expected in zip(hypotheses, references)]
-        exact, f1 = 100 * np.array(scores).T
-        return Means({"em": exact, "f1": f1})
+        """Scores each answer; sources that are all names of :data:`DOMAINS` get figures for each domain too."""
+        expected = ([answer for text in texts for answer in text.split("\t")] for texts in references)
+        exact, f1 = 100 * np.array([score(answer, texts) for answer, texts in zip(hypotheses, expected)]).T
+        scores = {"em": exact, "f1": f1}
+        return ByDomain(scores, sources) if sources and set(sources) <= set(DOMAINS) else Means(scores)
 
     def read(self, files: Files) -> Texts:
         """Reads lines, or the dataset's and the official script's JSON files."""
         return read_coqa(files) if files.references[0].suffix == ".json" else super().read(files)
 
 
+class ByDomain(Means):
+    """Examples whose figures are means over all of them, over each domain, and over those in domain and out of it.
+
+    Args:
+        scores: the scores of every example [N], by the name of the figure.
+        sources: where each story is from [N], keys of :data:`DOMAINS`.
+    """
+
+    def __init__(self, scores: Dict[str, np.ndarray], sources: Sequence[str]) -> None:
+        super().__init__(scores)
+        kinds = {name: [source] for source, name in DOMAINS.items()}
+        kinds |= {"in_domain": list(IN_DOMAIN), "out_domain": list(OUT_DOMAIN)}
+        members = {name: np.isin(sources, chosen) for name, chosen in kinds.items()}
+        self.members = {name: chosen for name, chosen in members.items() if chosen.any()}
+
+    def weighted(self, weights: np.ndarray) -> Dict[str, float]:
+        """The means where each example counts as often as its weight [N] says; not a number over none."""
+        found = super().weighted(weights)
+        for name, chosen in self.members.items():
+            share = weights * chosen
+            inside = super().weighted(share) if share.any() else dict.fromkeys(self.scores, float("nan"))
+            found |= {f"{name}_{figure}": value for figure, value in inside.items()}
+        return found
+
+
 def score(answer: str, expected: Sequence[str]) -> Agreement:
     """The best agreement with any of the expected answers; of several, the mean over leaving out each one in turn.
 
-    So a system is measured against as many answers as a human is (the human's own being left out).
+    So a system is measured against as many answers as a human is (the human's own being left out). An empty answer is
+    one like any other.
     """
     words = normalize_answer(answer)
-    found = [compare(words, normalize_answer(text)) for text in expected or [""]]
+    found = [compare(words, normalize_answer(text)) for text in expected]
     best = [best_of(found[:i] + found[i + 1 :] or found) for i in range(len(found))]
     return Agreement(*np.mean(best, axis=0))
 
