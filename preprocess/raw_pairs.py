@@ -123,8 +123,12 @@ def chosen(found: Iterator[Example], args: argparse.Namespace, split: str) -> It
 
 def check_split(args: argparse.Namespace, split: str) -> None:
     """Ends the program with one line if there is no split, or no example in it."""
-    if next(reader(args, split)(args.raw, split, Records(strict=args.strict, silent=True)), None) is None:
-        sys.exit(f"{args.raw} has no example of the {split} split in it")
+    records = Records(strict=args.strict, silent=True)
+    if next(reader(args, split)(args.raw, split, records), None) is None:
+        malformed = (
+            f"; {records.malformed:,} malformed records, the first: {records.first}" if records.malformed else ""
+        )
+        sys.exit(f"{args.raw} has no example of the {split} split in it{malformed}")
 
 
 def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+import raw_pairs
 from raw_formats import FORMATS, Example, Records, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xnlg, xsum
 from raw_records import COUNTS, PUBLISHED, SPLITS, publish
 
@@ -295,6 +297,18 @@ def test_strict_ends_the_program(tmp_path, name):
     (tmp_path / path).write_text(content)
     with pytest.raises(SystemExit, match=r"without --strict"):
         examples(FORMATS[name], tmp_path)
+
+
+def test_a_split_without_an_example_ends_the_program_before_anything_is_written(tmp_path, monkeypatch):
+    publish("columns", tmp_path / "raw", form=1)
+    (tmp_path / "raw" / "valid.tsv").write_text("no tab\n")
+    words = ["--format", "columns", "--raw", tmp_path / "raw", "--to", tmp_path / "to"]
+    monkeypatch.setattr(sys, "argv", ["raw_pairs.py", *map(str, words)])
+    with pytest.raises(
+        SystemExit, match=r"no example of the valid split in it; 1 malformed.*valid.tsv, line 1: 1 columns"
+    ):
+        raw_pairs.main()
+    assert not (tmp_path / "to").exists()
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

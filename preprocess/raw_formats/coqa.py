@@ -43,11 +43,12 @@ def answered(conversation: dict[str, Any], number: int) -> Example:
 
 def more(conversation: dict[str, Any]) -> Iterable[list[dict[str, Any]]]:
     """What further people answered."""
-    return conversation.get("additional_answers", {}).values()
+    return (conversation.get("additional_answers") or {}).values()
 
 
 def by_turn(texts: list[dict[str, Any]]) -> dict[int, str]:
     """Questions or answers by the number of their turn, from 0 on: by turn_id if all have one, else by their place."""
-    numbers = [text["turn_id"] for text in texts if isinstance(text.get("turn_id"), int)]
+    numbers = [text["turn_id"] for text in texts if isinstance(text, dict) and isinstance(text.get("turn_id"), int)]
     places = [number - 1 for number in numbers] if len(numbers) == len(texts) else range(len(texts))
-    return {place: text["input_text"] for place, text in zip(places, texts) if text.get("input_text")}
+    usable = ((place, text) for place, text in zip(places, texts) if isinstance(text, dict))
+    return {place: text["input_text"] for place, text in usable if text.get("input_text")}

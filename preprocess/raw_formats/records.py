@@ -44,12 +44,13 @@ class Records:
 
     Args:
         strict: end the program at the first malformed record.
-        silent: report nothing.
+        silent: report nothing, but keep the first report.
     """
 
     def __init__(self, *, strict: bool = False, silent: bool = False) -> None:
         self.strict, self.silent = strict, silent
         self.malformed = 0
+        self.first = ""
 
     def take(self, place: str, parse: Callable[..., Example], *record: Any) -> Iterator[Example]:
         """Yields the example in the record at this place (a file and a line, or a file and an id)."""
@@ -74,6 +75,7 @@ class Records:
         if self.strict:
             sys.exit(f"{place}: {problem}; without --strict it would be left out")
         self.malformed += 1
+        self.first = self.first or f"{place}: {problem}"
         if not self.silent:
             print(f"left out: {place}: {problem}", file=sys.stderr)
 

@@ -23,7 +23,7 @@ def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     lists = find(raw, LISTS, split)
     stories = listed_stories(raw, lists, records) if lists else iter(find(raw, FOLDERS, split))
     first = next(stories, None)
-    if first is None:
+    if first is None and not lists:
         missing(raw, (*LISTS, *FOLDERS), split)
     for path in (first, *stories):
         if path is not None:

@@ -24,7 +24,7 @@ def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     lists = files(raw, LISTS)
     paths = listed(raw, only(lists), split, records) if lists else iter(find(raw, FOLDERS, split))
     first = next(paths, None)
-    if first is None:
+    if first is None and not lists:
         missing(raw, (LISTS, *FOLDERS), split)
     for path in (first, *paths):
         if path is not None:
