@@ -58,7 +58,14 @@ class Progress:
         self.gpu_peak = 0
 
     def begin(self, batches: EpochBatchIterator) -> None:
-        """Follows the training batches of this and later epochs."""
+        """Follows the training batches of this and later epochs.
+
+        Those of another shard end, and their workers with them: fairseq's iterator and its loader refer to each other,
+        and workers that only the collector of such cycles finds keep the process waiting, five seconds each.
+        """
+        earlier = getattr(self, "batches", batches)
+        if earlier is not batches:
+            earlier._cur_epoch_itr = None
         self.batches = batches
 
     def after_update(self, earlier: int) -> None:

@@ -123,8 +123,3 @@ class TextDataset(FairseqDataset):
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-
-    @property
-    def can_reuse_epoch_itr_across_epochs(self) -> bool:
-        """The order of the examples changes from epoch to epoch."""
-        return False

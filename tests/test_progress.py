@@ -5,8 +5,10 @@ from typing import Any, Iterator, Optional
 
 import numpy as np
 import pytest
+import torch
 from builders import METHODS, VOCABULARY, objective, random_pairs
 from fairseq.data import ListDataset
+from fairseq.data.iterators import EpochBatchIterator
 from fairseq.logging import metrics
 from torch import Tensor
 
@@ -79,6 +81,20 @@ class TestTimeLeft:
         assert followed.updates_left() == 12
         followed.begin(Batches(3))
         assert followed.updates_left() == 9
+
+
+def test_workers_of_an_earlier_shard_end_with_it() -> None:
+    """At once, not when the collector of cycles comes by: fairseq's iterator and torch's loader hold one another."""
+    followed, lines = progress(), ListDataset([torch.tensor([row]) for row in range(4)], [1] * 4)
+    shards = [EpochBatchIterator(lines, lines.collater, [[0, 1], [2, 3]], num_workers=1) for _ in range(2)]
+    followed.begin(shards[0])
+    next(shards[0].next_epoch_itr())
+    (worker,) = shards[0]._cur_epoch_itr._itr._workers
+    assert worker.is_alive()
+    followed.begin(shards[0])
+    assert worker.is_alive()
+    followed.begin(shards[1])
+    assert not worker.is_alive()
 
 
 def test_peak_is_what_this_process_takes() -> None:
