@@ -8,7 +8,8 @@ them (several of one example stand between tabs). A source of several parts has 
 between them. With --max-source-positions the part of a long text is kept that the papers keep: that with the answer, or
 nearest to the question; of what was said before, the latest turns. Without it the model cuts the end. For a model with
 --source-layout grounded_dialogue say so: the text then stands first, and its separator stays even if there is no text.
-Of --tokens, those that the model's vocabulary lacks are written to raw/added_tokens.txt, for --vocab-add.
+Of --tokens, those that the model's vocabulary lacks are written to raw/added_tokens.txt, for --vocab-add. Words of
+--unknown become the model's own token for what it does not know, but not in the references.
 
 A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.jsonl ({"src": ...,
 "tgt": ...}), or SPLIT.src with SPLIT.tgt. Malformed records are left out, counted and reported with their place.
@@ -20,7 +21,7 @@ import random
 import re
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -54,16 +55,34 @@ class Packer:
         pretrained: directory of the model that is to read them, if it is known.
         longest: pieces of a source, both ends included; None: the model may cut it.
         layout: ``--source-layout`` of that model.
+        unknown: words that stand for a word that is not known.
     """
 
-    def __init__(self, pretrained: Optional[Path], longest: Optional[int], *, layout: str = "plain") -> None:
+    def __init__(
+        self,
+        pretrained: Optional[Path],
+        longest: Optional[int],
+        *,
+        layout: str = "plain",
+        unknown: Collection[str] = (),
+    ) -> None:
         self.tokens = vocabulary.read(pretrained) if pretrained else []
-        self.separator = nearest_spelling(self.tokens).eos
+        spelling = nearest_spelling(self.tokens)
+        self.separator = spelling.eos
+        self.unknown = dict.fromkeys(unknown, spelling.unk)
         self.room = longest - ENDS if longest else None
         self.grounded = layout == KNOWLEDGE_FIRST
         self.splitter: Optional[Splitter] = None
         if pretrained and longest:
             self.splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(pretrained)))
+
+    def pair(self, example: Example) -> tuple[str, str]:
+        """Source and target."""
+        return self.with_own_unknown(self.source(example)), self.with_own_unknown(example.target)
+
+    def with_own_unknown(self, text: str) -> str:
+        """A text with the model's own token for words that are not known."""
+        return " ".join(self.unknown.get(word, word) for word in text.split(" ")) if self.unknown else text
 
     def source(self, example: Example) -> str:
         """The text and the turns, shortened to what the model reads, with separators between them."""
@@ -135,7 +154,7 @@ def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:
     """Writes the files of a split and says how many examples there are, and how many were left out."""
     records = Records(strict=args.strict)
     found = chosen(reader(args, split)(args.raw, split, records), args, split)
-    rows = ((packer.source(example), example.target, reference(example)) for example in found)
+    rows = ((*packer.pair(example), reference(example)) for example in found)
     rows = tqdm(rows, desc=split, unit=" examples", mininterval=1, delay=3)
     count = write_columns([args.to / f"{split}.{side}" for side in SIDES], rows)
     print(f"{split}: {count:,} examples; malformed records left out: {records.malformed:,}")
@@ -158,6 +177,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="the pretrained model that is to read them")
     parser.add_argument("--max-source-positions", type=positive, metavar="N", help="pieces of a source that it reads")
     parser.add_argument("--tokens", nargs="+", default=[], metavar="TOKEN", help="tokens that the model must have")
+    parser.add_argument("--unknown", nargs="+", default=[], metavar="WORD", help="words that stand for an unknown one")
     parser.add_argument("--source-layout", choices=sorted(LAYOUTS), default="plain", help="that of the model")
     parser.add_argument("--penn-tokens", action="store_true", help="tokenize as the Penn Treebank does")
     parser.add_argument("--limit", type=positive, metavar="N", help="examples of a split, the first (default: all)")
@@ -170,7 +190,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Runs the command."""
     args = arguments()
-    packer = Packer(args.s2s_ft_vocab, args.max_source_positions, layout=args.source_layout)
+    vocab, longest = args.s2s_ft_vocab, args.max_source_positions
+    packer = Packer(vocab, longest, layout=args.source_layout, unknown=args.unknown)
     for split in SPLITS:
         check_split(args, split)
     for split in SPLITS:

@@ -21,7 +21,7 @@ from commands import attempt, run
 from fairseq import options
 from fairseq.data import data_utils
 from raw_formats import FORMATS, Example
-from raw_pairs import Packer
+from raw_pairs import Packer, reference
 from raw_records import publish
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks
 from stages import STAGES, Setting, schedule
@@ -223,6 +223,12 @@ def test_knowledge_stands_first_even_if_there_is_none() -> None:
         (known._replace(text=""), "hi [SEP] well ?", "[SEP] hi [SEP] well ?"),
     ):
         assert (plain.source(example), grounded.source(example)) == (expected, in_parts)
+
+
+def test_unknown_words_become_the_model_s_own_token_but_in_references() -> None:
+    packer, example = Packer(None, None, unknown=["<unk>", "UNK"]), Example("a UNK , <unk>", "UNKs UNK")
+    assert packer.pair(example) == ("a [UNK] , [UNK]", "UNKs [UNK]")
+    assert reference(example) == "UNKs UNK"
 
 
 @pytest.mark.parametrize("recipe", [r for r in SYSTEMS if "source-layout" in r.train], ids=name_of)
