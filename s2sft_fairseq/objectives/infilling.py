@@ -94,7 +94,7 @@ class Infilling(Objective):
 
     def prepare(self) -> None:
         if self.flows[1]:
-            assert self.spans
+            _ = self.spans
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, words = self.evaluate(source, target)
