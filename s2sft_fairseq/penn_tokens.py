@@ -46,7 +46,7 @@ class Rewriter:
 
     def step(self) -> Tuple[int, bool]:
         """How many tokens the first rule that is meant has read, and whether it was a hyphen that joins words."""
-        for rule in RULES:
+        for rule in RULES if self.ahead() in MARKS else WORD_RULES:
             read = rule(self)
             if read:
                 return read, rule is Rewriter.hyphen
@@ -165,6 +165,10 @@ RULES: Tuple[Rule, ...] = (
     Rewriter.second_half,
     Rewriter.other,
 )
+
+MARKS = frozenset("\"'.,-")
+WORD_RULES: Tuple[Rule, ...] = (Rewriter.name, Rewriter.second_half, Rewriter.other)
+"""Those that are meant for other tokens than marks."""
 
 
 def is_number(token: str) -> bool:
