@@ -95,7 +95,7 @@ def test_every_case_changes_what_is_found() -> None:
     """Or a case would tell nothing."""
     lists: Dict[str, List[List[Hypothesis]]] = {name: [] for name in CASES}
     for name, case in CASES.items():
-        for seed in (1, 2, 3):
+        for seed in (1, 2):
             models = models_of(case, "causal", seed)
             lists[name] += [beam_search(models, s, case.rules, case.choose) for s in some_sources(models[0], seed=seed)]
     for name, found in lists.items():
