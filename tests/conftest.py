@@ -5,6 +5,10 @@ from typing import Dict
 
 import pytest
 from commands import IMPORT, METHODS, make_bert, preprocess_command, random_lines, run, write_pairs
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None)  # how long an example takes says nothing there
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
