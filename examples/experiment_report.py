@@ -83,8 +83,8 @@ def rows(corpus: Corpus, scores: Scores) -> Iterator[str]:
     yield "| first sentence | " + " | ".join(f"{value:.2f}" for value in lead.figures) + " | |"
     for system in dict.fromkeys(trial.system for trial in scores):
         runs = np.stack([score.figures for trial, score in scores.items() if trial.system == system])  # [seeds, 3]
-        spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(FIGURES), np.nan)
-        cells = [f"{mean:.2f} ± {around:.2f}" for mean, around in zip(runs.mean(axis=0), spread)]
+        spread = [f" ± {around:.2f}" for around in runs.std(axis=0, ddof=1)] if len(runs) > 1 else [""] * len(FIGURES)
+        cells = [f"{value:.2f}{around}" for value, around in zip(mean(runs), spread)]
         yield f"| {system} | " + " | ".join(cells) + f" | {len(runs)} |"
 
 

@@ -120,6 +120,7 @@ def test_report_gives_mean_and_deviation_over_the_seeds_that_are_there(small: Ex
 
 def test_contrast_of_one_seed_is_that_of_evaluate(small: Experiments) -> None:
     text = report(small.settings["tables"], groups([trial for trial in small.trials() if trial.seed == 1]))
+    assert f"| {rouge(OUTPUTS['better', 1])['rouge_2']:.2f} | " in text
     ours, theirs = (
         Rouge().examples(OUTPUTS[system, 1], [[line] for line in REFERENCES]) for system in ("better", "plain")
     )
