@@ -12,8 +12,6 @@ repository; its output is in log.txt beside what it makes. RESULTS.md is what ca
 import argparse
 import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -21,10 +19,8 @@ from pathlib import Path
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
 from experiment_report import groups, report
 from experiment_table import Experiments
-from run import is_finished, write_whole
+from run import execute, is_finished, write_whole
 from tqdm import tqdm
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def do(step: Step, *, dry: bool) -> None:
@@ -43,21 +39,9 @@ def do(step: Step, *, dry: bool) -> None:
     write_whole(finished, "".join(f"{line}\n" for line in lines))
 
 
-def execute(line: str, log: Path) -> None:
-    """Runs a command from the root of the repository, with this interpreter's programs first; its failure is ours."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
-    with open(log, "a", encoding="utf-8") as file:
-        file.write(f"$ {line}\n")
-        file.flush()
-        words = shlex.split(line)
-        status = subprocess.run(words, cwd=ROOT, env=environment, stdout=file, stderr=file, check=False).returncode
-    if status:
-        raise SystemExit(f"this command ended with status {status}, its output is in {log}: {line}")
-
-
 def run(args: argparse.Namespace) -> None:
     """All commands: what others read first, the rest side by side."""
+    os.environ["OMP_NUM_THREADS"] = "1"
     experiments = Experiments(args.work)
     trials = [*experiments.trials(args.table)]
     corpora = [corpus for corpus in experiments.corpora.values() if any(trial.corpus is corpus for trial in trials)]

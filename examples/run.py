@@ -20,7 +20,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Optional
 
 from estimates import H200, table
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks
@@ -147,12 +149,18 @@ def clear(stage: str, run: Setting) -> None:
             shutil.rmtree(run.work / name, ignore_errors=True)
 
 
-def execute(line: str) -> None:
-    """Runs a command from the root of the repository, with this interpreter's programs first; its failure is ours."""
+def execute(line: str, log: Optional[Path] = None) -> None:
+    """Runs a command from the root of the repository, with this interpreter's programs first; its failure is ours.
+
+    What it prints goes to ``log``, if given.
+    """
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    status = subprocess.run(shlex.split(line), cwd=EXAMPLES.parent, env={**os.environ, "PATH": path}, check=False)
-    if status.returncode:
-        sys.exit(f"this command ended with status {status.returncode}: {line}")
+    words, environment, root = shlex.split(line), {**os.environ, "PATH": path}, EXAMPLES.parent
+    with open(log, "a", encoding="utf-8") if log else nullcontext() as out:
+        status = subprocess.run(words, cwd=root, env=environment, stdout=out, stderr=out, check=False).returncode
+    if status:
+        told = f", its output is in {log}" if log else ""
+        sys.exit(f"this command ended with status {status}{told}: {line}")
 
 
 def write_whole(path: Path, text: str) -> None:
