@@ -9,6 +9,8 @@ import numpy as np
 from experiment_report import Group
 
 matplotlib.use("Agg")  # files only: no window
+plt.rcParams["svg.fonttype"] = "none"  # text, not its outlines
+plt.rcParams["svg.hashsalt"] = "the same figures, the same file"
 
 ROW, WIDTH = 0.28, 7.5
 """Inches of a row, and of the picture."""
