@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiment_table import Corpus, Options, Start, Trial
-from stages import PLUGIN, SPLITS, Command, command, flags
+from stages import PLUGIN, SPLITS, Command, command, flags, pieces, preprocess, sides
 
 MONOLINGUAL = ("--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining")
 
@@ -22,18 +22,14 @@ def prepare(corpus: Corpus) -> Iterator[Step]:
     yield Step(corpus.raw, [[*f"python {corpus.text}".split(), "--to", str(corpus.raw)]])
     if corpus.vocabulary:
         yield from own_encoder(corpus)
-    yield Step(
-        corpus.pieces, [pieces(corpus, names(corpus.raw, split), names(corpus.pieces, split)) for split in SPLITS]
-    )
-    prefixes = {f"{split}pref": corpus.pieces / split for split in SPLITS}
-    binarize = ["fairseq-preprocess", *PLUGIN, "--source-lang", "src", "--target-lang", "tgt", "--joined-dictionary"]
-    binarize += flags({**prefixes, "srcdict": corpus.encoder, "destdir": corpus.data_bin})
-    yield Step(corpus.data_bin, [binarize])
+    texts = [(sides(corpus.raw, split), sides(corpus.pieces, split)) for split in SPLITS]
+    yield Step(corpus.pieces, [pieces(corpus.encoder, *files) for files in texts])
+    yield Step(corpus.data_bin, [preprocess(corpus.pieces, srcdict=corpus.encoder, destdir=corpus.data_bin)])
 
 
 def own_encoder(corpus: Corpus) -> Iterator[Step]:
     """A vocabulary of the training pairs, and the quickstart's encoder trained on with it."""
-    vocab, pairs = corpus.work / "vocabulary" / "vocab.txt", map(str, names(corpus.raw, "train"))
+    vocab, pairs = corpus.work / "vocabulary" / "vocab.txt", map(str, sides(corpus.raw, "train"))
     count = command("python preprocess/wordpiece_vocabulary.py", to=vocab, **corpus.vocabulary)
     yield Step(vocab.parent, [[*count, *pairs]])
     quickstart = Path("examples", "quickstart", "encoder")
@@ -41,20 +37,10 @@ def own_encoder(corpus: Corpus) -> Iterator[Step]:
     yield Step(corpus.encoder, [command(f"python {quickstart}/pretrain.py", **files, **corpus.pretrain)])
 
 
-def names(folder: Path, split: str) -> list[Path]:
-    """The two files of a split."""
-    return [folder / f"{split}.{side}" for side in ("src", "tgt")]
-
-
-def pieces(corpus: Corpus, texts: Sequence[Path], outputs: Sequence[Path]) -> Command:
-    """Texts in the pieces of a corpus' encoder."""
-    return command("python preprocess/pieces.py", s2s_ft_vocab=corpus.encoder, inputs=texts, outputs=outputs)
-
-
 def monolingual(start: Start) -> Iterator[Step]:
     """The text that models are trained on, a shard a file, and its spans."""
     corpus, texts = start.corpus, [start.text / f"{number}.txt" for number in range(len(start.texts))]
-    commands = [pieces(corpus, [corpus.work / name], [text]) for name, text in zip(start.texts, texts)]
+    commands = [pieces(corpus.encoder, [corpus.work / name], [text]) for name, text in zip(start.texts, texts)]
     for text, shard in zip(texts, start.shards):
         files = {"trainpref": text, "validpref": corpus.pieces / "valid.src", "srcdict": corpus.encoder}
         commands.append(["fairseq-preprocess", *MONOLINGUAL, "--only-source", *flags({**files, "destdir": shard})])

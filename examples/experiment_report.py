@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from s2sft_fairseq.metrics.bootstrap import difference, resampled
 from s2sft_fairseq.metrics.rouge import Rouge
+from s2sft_fairseq.metrics.texts import read_lines
 
 FIGURES = {"rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2", "rouge_l": "ROUGE-L"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s|(?<=[。！？])")
@@ -27,7 +28,7 @@ class Score:
     """
 
     def __init__(self, corpus: Corpus, outputs: Sequence[str]) -> None:
-        references = [[line] for line in lines(corpus, "test.tgt")]
+        references = [[line] for line in read_lines(corpus.raw / "test.tgt")]
         self.examples = Rouge(**corpus.evaluate).examples(outputs, references)
         self.figures = np.array([self.examples.figures()[name] for name in FIGURES])
 
@@ -38,11 +39,6 @@ class Score:
 
 
 Scores = dict[Trial, Score]
-
-
-def lines(corpus: Corpus, name: str) -> list[str]:
-    """The lines of one file of the pairs."""
-    return (corpus.raw / name).read_text(encoding="utf-8").split("\n")[:-1]
 
 
 class Group(NamedTuple):
@@ -72,14 +68,14 @@ def report(tables: Options, scored_groups: Iterable[Group]) -> str:
 
 def scored(trial: Trial) -> Score:
     """One trial's outputs."""
-    return Score(trial.corpus, trial.outputs.read_text(encoding="utf-8").split("\n")[:-1])
+    return Score(trial.corpus, read_lines(trial.outputs))
 
 
 def rows(corpus: Corpus, scores: Scores) -> Iterator[str]:
     """Mean and standard deviation over the seeds, a row a system; what the first sentence would get comes first."""
     yield "| system | " + " | ".join(FIGURES.values()) + " | seeds |"
     yield "|---" * (len(FIGURES) + 2) + "|"
-    lead = Score(corpus, [first_sentence(corpus, source) for source in lines(corpus, "test.src")])
+    lead = Score(corpus, [first_sentence(corpus, source) for source in read_lines(corpus.raw / "test.src")])
     yield "| first sentence | " + " | ".join(f"{value:.2f}" for value in lead.figures) + " | |"
     for system in dict.fromkeys(trial.system for trial in scores):
         runs = np.stack([score.figures for trial, score in scores.items() if trial.system == system])  # [seeds, 3]

@@ -94,17 +94,30 @@ def prepare(run: Setting) -> Iterator[Command]:
 
 def binarize(run: Setting) -> Iterator[Command]:
     """From pairs to pieces, and to what fairseq trains on."""
-    pieces = run.work / "pieces"
+    folder = run.work / "pieces"
     for split in SPLITS:
-        files = [[str(folder / f"{split}.{side}") for side in ("src", "tgt")] for folder in (run.pairs, pieces)]
-        start = command("python preprocess/pieces.py", s2s_ft_vocab=run.pretrained, **run.added)
-        yield [*start, "--inputs", *files[0], "--outputs", *files[1]]
+        yield pieces(run.pretrained, sides(run.pairs, split), sides(folder, split), **run.added)
     if run.added:
         yield command("python preprocess/vocabulary.py", pretrained=run.pretrained, to=run.dictionary, **run.added)
-    yield [
+    yield preprocess(folder, srcdict=run.dictionary, destdir=run.work / "data-bin")
+
+
+def sides(folder: Path, split: str) -> list[Path]:
+    """The two files of a split."""
+    return [folder / f"{split}.{side}" for side in ("src", "tgt")]
+
+
+def pieces(encoder: Path, texts: list[Path], outputs: list[Path], **added: Any) -> Command:
+    """Texts in the pieces of an encoder."""
+    return command("python preprocess/pieces.py", s2s_ft_vocab=encoder, **added, inputs=texts, outputs=outputs)
+
+
+def preprocess(folder: Path, *, srcdict: Path, destdir: Path) -> Command:
+    """The pieces of all splits in numbers."""
+    return [
         *("fairseq-preprocess", *PLUGIN, "--source-lang", "src", "--target-lang", "tgt", "--joined-dictionary"),
-        *flags({f"{split}pref": pieces / split for split in SPLITS}),
-        *flags({"srcdict": run.dictionary, "destdir": run.work / "data-bin"}),
+        *flags({f"{split}pref": folder / split for split in SPLITS}),
+        *flags({"srcdict": srcdict, "destdir": destdir}),
     ]
 
 

@@ -4,8 +4,9 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 UNWANTED = {"Cc", "Cs"}  # Unicode categories: control characters, lone surrogates
 
@@ -38,16 +39,34 @@ def read_lines(path: Path) -> Iterator[str]:
 def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
     """Writes column n of each row as a line of file n, whole or not at all, and returns how many lines that were."""
     count = 0
+    with whole_files(paths) as files:
+        for row in rows:
+            count += 1
+            for file, text in zip(files, row):
+                file.write(f"{text}\n")
+    return count
+
+
+def write_files(files: Mapping[Path, Iterable[str]]) -> None:
+    """Writes the lines of every file of `files`, all whole or none at all."""
+    with whole_files(list(files)) as opened:
+        for file, lines in zip(opened, files.values()):
+            file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def whole_files(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
+    """Opens files to write, making the folders they lie in.
+
+    All are written under temporary names and renamed when the last one is complete, so that a failure on the way
+    leaves what was there before. An operating system's refusal ends the program with one line.
+    """
     temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
     try:
         with ExitStack() as opened:
             for path in paths:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            files = [opened.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in temporary]
-            for row in rows:
-                count += 1
-                for file, text in zip(files, row):
-                    file.write(f"{text}\n")
+            yield [opened.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in temporary]
         for part, path in zip(temporary, paths):
             os.replace(part, path)
     except OSError as error:
@@ -55,25 +74,3 @@ def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
     finally:
         for part in filter(Path.exists, temporary):
             part.unlink()
-    return count
-
-
-def write_files(files: Mapping[Path, Iterable[str]]) -> None:
-    """Writes the lines of every file of `files`, making the folders they lie in.
-
-    All are written under temporary names first and renamed when the last one is complete, so that a failure
-    on the way leaves what was there before. An operating system's refusal ends the program with one line.
-    """
-    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
-    try:
-        for path, lines in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary[path], "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in lines)
-        for path in files:
-            os.replace(temporary[path], path)
-    except OSError as error:
-        sys.exit(f"{error.filename}: cannot be written: {error.strerror}")
-    finally:
-        for path in filter(Path.exists, temporary.values()):
-            path.unlink()
