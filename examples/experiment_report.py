@@ -80,7 +80,7 @@ def rows(corpus: Corpus, scores: Scores) -> Iterator[str]:
     for system in dict.fromkeys(trial.system for trial in scores):
         runs = np.stack([score.figures for trial, score in scores.items() if trial.system == system])  # [seeds, 3]
         spread = [f" ± {around:.2f}" for around in runs.std(axis=0, ddof=1)] if len(runs) > 1 else [""] * len(FIGURES)
-        cells = [f"{value:.2f}{around}" for value, around in zip(mean(runs), spread)]
+        cells = [f"{value:.2f}{around}" for value, around in zip(runs.mean(axis=0), spread)]
         yield f"| {system} | " + " | ".join(cells) + f" | {len(runs)} |"
 
 
