@@ -7,6 +7,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from experiment_report import Group
+from matplotlib.axes import Axes
 
 matplotlib.use("Agg")  # files only: no window
 plt.rcParams["svg.fonttype"] = "none"  # text, not its outlines
@@ -28,7 +29,7 @@ def draw(groups: Sequence[Group], path: Path) -> None:
     plt.close(figure)
 
 
-def fill(panel: plt.Axes, group: Group) -> None:
+def fill(panel: Axes, group: Group) -> None:
     """A dot for each seed, a bar for the mean."""
     systems = list(dict.fromkeys(trial.system for trial in group.scores))
     for row, system in enumerate(systems):
