@@ -11,12 +11,15 @@ nearest to the question; of what was said before, the latest turns. Without it t
 Of --tokens, those that the model's vocabulary lacks are written to raw/added_tokens.txt, for --vocab-add. Words of
 --unknown become the model's own token for what it does not know, but not in the references.
 
-A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.jsonl ({"src": ...,
-"tgt": ...}), or SPLIT.src with SPLIT.tgt. Malformed records are left out, counted and reported with their place.
+A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.csv or SPLIT.jsonl
+(article and highlights, document and summary, src and tgt), or SPLIT.src with SPLIT.tgt; any file may be compressed
+(.gz). Malformed records are left out, counted and reported with their place.
 """
 
 import argparse
 import itertools
+import multiprocessing
+import os
 import random
 import re
 import string
@@ -25,7 +28,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Optional
 
-from raw_formats import FORMATS, Reader, columns
+from raw_formats import FORMATS
 from raw_formats.records import SENTENCE_END, Example, Records
 from text_files import write_columns, write_files
 from tqdm import tqdm
@@ -43,8 +46,11 @@ from s2sft_fairseq.text.splitter import Splitter, SplitterOptions
 SPLITS = ("train", "valid", "test")
 SIDES = ("src", "tgt", "ref")
 KNOWLEDGE_FIRST = "grounded_dialogue"
-PAIRS = ("columns", "columns-10k", "headlines-fr", "headlines-zh")  # formats that are pairs whatever their form
 ENDS = 2  # [CLS] and [SEP]
+AT_ONCE = 2048  # examples, of which there must be so many for more than one process to begin
+MOST_WORKERS = 8
+NO_PENN_TOKENS = re.compile(r"""["()\[\]{}]|\w[,;:?](?=\s|$)|\w\w\.$""")
+"""What the Penn Treebank writes otherwise: quotes and brackets, and marks that are not apart."""
 PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 
 
@@ -110,9 +116,14 @@ class Packer:
 
 
 def in_penn_tokens(example: Example) -> Example:
-    """An example in tokens of the Penn Treebank between spaces, as the CNN/DailyMail of the papers is."""
-    sentences = map(tokenized, example.target.split(SENTENCE_END))
-    return example._replace(text=tokenized(example.text), target=f" {SENTENCE_END} ".join(sentences))
+    """An example in tokens of the Penn Treebank between spaces, as the CNN/DailyMail of the papers is.
+
+    What is in such tokens already, as the authors of several papers publish it, stays as it is.
+    """
+    sentences = example.target.split(SENTENCE_END)
+    if not any(map(NO_PENN_TOKENS.search, (example.text, *sentences))):
+        return example
+    return example._replace(text=tokenized(example.text), target=f" {SENTENCE_END} ".join(map(tokenized, sentences)))
 
 
 def tokenized(text: str) -> str:
@@ -125,37 +136,80 @@ def reference(example: Example) -> str:
     return "\t".join((example.target, *example.others)).replace(f" {SENTENCE_END} ", REFERENCE_SENTENCE_END)
 
 
-def reader(args: argparse.Namespace, split: str) -> Reader:
-    """What reads a split: pairs that are pairs already, or the data set as it is published."""
-    return columns.read if args.format not in PAIRS and columns.is_there(args.raw, split) else FORMATS[args.format]
+class Lines:
+    """Makes the lines of an example, one for each of :data:`SIDES`, as the command line asks."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.penn = args.penn_tokens
+        self.packer = Packer(
+            args.s2s_ft_vocab, args.max_source_positions, layout=args.source_layout, unknown=args.unknown
+        )
+
+    def __call__(self, example: Example) -> tuple[str, str, str]:
+        """Source, target and reference."""
+        example = in_penn_tokens(example) if self.penn else example
+        return (*self.packer.pair(example), reference(example))
+
+
+class Worker:
+    """What a process of its own has: it makes its :class:`Lines` once."""
+
+    lines: Lines
+
+    @classmethod
+    def begin(cls, args: argparse.Namespace) -> None:
+        """Runs when the process begins."""
+        cls.lines = Lines(args)
+
+    @classmethod
+    def work(cls, example: Example) -> tuple[str, str, str]:
+        """The lines of an example."""
+        return cls.lines(example)
+
+
+def in_order(found: Iterator[Example], lines: Lines, args: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
+    """The lines of each example in the order of the examples; of many, so many at a time by several processes."""
+    first = list(itertools.islice(found, AT_ONCE))
+    if args.workers == 1 or len(first) < AT_ONCE:
+        yield from map(lines, itertools.chain(first, found))
+        return
+    with multiprocessing.Pool(args.workers, Worker.begin, (args,)) as pool:
+        while first:
+            yield from pool.map(Worker.work, first)
+            first = list(itertools.islice(found, AT_ONCE))
 
 
 def chosen(found: Iterator[Example], args: argparse.Namespace, split: str) -> Iterator[Example]:
-    """As many examples as are wanted, in the form that is wanted."""
-    if split == "train" and args.train_examples:
-        whole = list(found)
-        count = min(args.train_examples, len(whole))
-        found = iter(random.Random(args.seed).sample(whole, count))
-    found = itertools.islice(found, args.limit)
-    return map(in_penn_tokens, found) if args.penn_tokens else found
+    """As many examples as are wanted."""
+    drawn = args.train_examples if split == "train" else None
+    return itertools.islice(draw(found, drawn, random.Random(args.seed)) if drawn else found, args.limit)
+
+
+def draw(found: Iterator[Example], count: int, rng: random.Random) -> Iterator[Example]:
+    """So many examples, each as likely as any other; no more than these are held at once."""
+    kept = list(itertools.islice(found, count))
+    for number, example in enumerate(found, len(kept) + 1):
+        place = rng.randrange(number)
+        if place < count:
+            kept[place] = example
+    return iter(kept)
 
 
 def check_split(args: argparse.Namespace, split: str) -> None:
     """Ends the program with one line if there is no split, or no example in it."""
     records = Records(strict=args.strict, silent=True)
-    if next(reader(args, split)(args.raw, split, records), None) is None:
+    if next(FORMATS[args.format](args.raw, split, records), None) is None:
         malformed = (
             f"; {records.malformed:,} malformed records, the first: {records.first}" if records.malformed else ""
         )
         sys.exit(f"{args.raw} has no example of the {split} split in it{malformed}")
 
 
-def write_split(args: argparse.Namespace, split: str, packer: Packer) -> None:
+def write_split(args: argparse.Namespace, split: str, lines: Lines) -> None:
     """Writes the files of a split and says how many examples there are, and how many were left out."""
     records = Records(strict=args.strict)
-    found = chosen(reader(args, split)(args.raw, split, records), args, split)
-    rows = ((*packer.pair(example), reference(example)) for example in found)
-    rows = tqdm(rows, desc=split, unit=" examples", mininterval=1, delay=3)
+    found = chosen(FORMATS[args.format](args.raw, split, records), args, split)
+    rows = tqdm(in_order(found, lines, args), desc=split, unit=" examples", mininterval=1, delay=3)
     count = write_columns([args.to / f"{split}.{side}" for side in SIDES], rows)
     print(f"{split}: {count:,} examples; malformed records left out: {records.malformed:,}")
 
@@ -183,6 +237,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=positive, metavar="N", help="examples of a split, the first (default: all)")
     parser.add_argument("--train-examples", type=positive, metavar="N", help="draw so many to train on (default: all)")
     parser.add_argument("--seed", type=int, default=1, help="of that draw (default: %(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=min(MOST_WORKERS, os.cpu_count() or 1),
+        metavar="N",
+        help="processes that make lines of many examples; the files are the same (default: %(default)s)",
+    )
     parser.add_argument("--strict", action="store_true", help="end at the first malformed record")
     return parser.parse_args()
 
@@ -190,14 +251,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Runs the command."""
     args = arguments()
-    vocab, longest = args.s2s_ft_vocab, args.max_source_positions
-    packer = Packer(vocab, longest, layout=args.source_layout, unknown=args.unknown)
+    lines = Lines(args)
     for split in SPLITS:
         check_split(args, split)
     for split in SPLITS:
-        write_split(args, split, packer)
+        write_split(args, split, lines)
     if args.tokens:
-        write_files({args.to / "added_tokens.txt": [token for token in args.tokens if token not in packer.tokens]})
+        write_files(
+            {args.to / "added_tokens.txt": [token for token in args.tokens if token not in lines.packer.tokens]}
+        )
 
 
 if __name__ == "__main__":

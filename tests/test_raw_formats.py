@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import raw_pairs
-from raw_formats import FORMATS, Example, Records, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xnlg, xsum
+from raw_formats import FORMATS, columns, coqa, dstc7, persona_chat, squad, stories, webqa, xnlg, xsum
+from raw_formats.records import Example, Records
 from raw_records import COUNTS, PUBLISHED, SPLITS, publish
 
 FORMS = [(name, n) for name, forms in PUBLISHED.items() for n in range(len(forms))]
@@ -75,7 +76,8 @@ def test_squad_titles_split_the_training_articles(tmp_path):
     (tmp_path / "dev-v1.1.json").write_text(json.dumps({"data": [article("New_York_City", "Dev?")]}))
     (tmp_path / "doclist-test.txt").write_text("New York City\n")
     official, reversed_ = (
-        [examples(read, tmp_path, split)[0].target for split in SPLITS] for read in (squad.read, squad.read_reversed)
+        [examples(read, tmp_path, split)[0].target for split in SPLITS]
+        for read in (squad.read, FORMATS["squad-reversed"])
     )
     assert (official, reversed_) == (["Train?", "Dev?", "Test?"], ["Train?", "Test?", "Dev?"])
     found = examples(squad.read, tmp_path)

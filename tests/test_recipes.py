@@ -20,7 +20,8 @@ from builders import PAD, objective, random_model, random_pairs
 from commands import attempt, run
 from fairseq import options
 from fairseq.data import data_utils
-from raw_formats import FORMATS, Example
+from raw_formats import FORMATS
+from raw_formats.records import Example
 from raw_pairs import Packer, reference
 from raw_records import publish
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks

@@ -2,22 +2,28 @@
 
 SPLIT.tsv           a source, a tab and its target a line; or columns named in the first line, `tgt` among them, as
                     ERNIE-GEN's authors publish their data (`knowledge` and a dialogue, its turns parted by __eou__)
-SPLIT.jsonl         {"src": ..., "tgt": ...} a line, in SPLIT.json too (as s2s-ft's authors publish theirs)
+SPLIT.csv, .jsonl   a record a row, a line: `article` and `highlights`, `document` and `summary`, `src` and `tgt`; in
+                    SPLIT.json too (as s2s-ft's authors publish theirs)
 two files           line n of one belongs to line n of the other: SPLIT.src and .tgt; SPLIT.article.txt and .title.txt
                     (Rush et al., 2015), its test split Giga/input.txt and task1_ref0.txt; and some more
+
+A source may have parts with [SEP] between them, such as a passage and an answer.
 """
 
+import csv
 import functools
 import itertools
 import json
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-from .files import SPLIT_NAMES, files, find, missing, numbered_lines, only
-from .records import Example, Records, expect
+from .files import SPLIT_NAMES, files, find, kind, missing, numbered_lines, only, read_lines
+from .records import SENTENCE_END, Example, Reader, Records, expect
 
-TABLES = ("{}.tsv", "{}.*.tsv")
+TABLES = ("{}.tsv", "{}.*.tsv", "{}.csv")
 JSON_LINES = ("{}.jsonl", "{}.json")
 TWO_FILES = (
     ("{}.src", "{}.tgt"),
@@ -26,21 +32,40 @@ TWO_FILES = (
     ("{}.article.txt", "{}.title.txt"),
     ("{}.source", "{}.target"),
     ("{}.document", "{}.summary"),
+    ("{}.pa.txt", "{}.q.txt"),
+    ("{}.pa.tok.txt", "{}.q.tok.txt"),
     ("{}.src.*", "{}.tgt.*"),
 )
-RUSH_TEST = (("[Gg]iga/input.txt", "task1_ref0.txt"), ("input.txt", "task1_ref0.txt"))
+WORD_PIECES = ".tok."  # in the names of files that are in WordPieces
+RUSH_TEST = (
+    ("Giga/input.txt", "task1_ref0.txt"),
+    ("giga/input.txt", "task1_ref0.txt"),
+    ("input.txt", "task1_ref0.txt"),
+)
 SMALL_TABLES = ("{}.10k.tsv", "{}*10k*.tsv")
 SMALL_FILES = (("{}.src.10k", "{}.tgt.10k"),)
-SOURCES = ("src", "document", "article", "source")
+SOURCES = ("src", "document", "article", "source", "text")
 TARGETS = ("tgt", "summary", "highlights", "target")
+SENTENCES = "highlights"  # has a sentence of the target in each line
+SEPARATOR = " [SEP] "
 TURN_END = " __eou__ "
+DIGITS = re.compile(r"(?<!\S)##(?!\w)")
+
+
+def unless_pairs(published: Reader) -> Reader:
+    """Reads pairs if a split is in one of these forms, and else what is published."""
+
+    def read_either(raw: Path, split: str, records: Records) -> Iterator[Example]:
+        return (published if located(raw, split) is None else read)(raw, split, records)
+
+    return read_either
 
 
 def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
     """Yields the pairs of a split, in whichever of the forms it is."""
     found = located(raw, split)
     if found is None:
-        missing(raw, (*TABLES, *JSON_LINES[:1], *(" with ".join(names) for names in TWO_FILES[:4])), split)
+        missing(raw, tuple(" with ".join(names) for names in TWO_FILES[2:4]), split)
     else:
         yield from pairs(found, records)
 
@@ -81,41 +106,75 @@ def side_by_side(raw: Path, source: str, target: str) -> list[tuple[Path, Path]]
     return [(path, other) for path, other in found if other.is_file()]
 
 
-def is_there(raw: Path, split: str) -> bool:
-    """Whether there is a split in one of these forms."""
-    return located(raw, split) is not None
-
-
 def is_json_lines(path: Path) -> bool:
     """Whether the first line of a file is an object with a source and a target, and not a whole data set."""
     line = next((line for _, line in numbered_lines(path)), "")
     try:
-        record = json.loads(line)
+        return kind(path) == ".jsonl" or names_both(json.loads(line))
     except ValueError:
-        return path.suffix == ".jsonl"
-    return path.suffix == ".jsonl" or (isinstance(record, dict) and "src" in record)
+        return False
+
+
+def names_both(names: Any) -> bool:
+    """Whether there are a source and a target among names."""
+    return isinstance(names, (list, dict)) and all(any(name in names for name in known) for known in (SOURCES, TARGETS))
 
 
 def pairs(paths: tuple[Path, ...], records: Records) -> Iterator[Example]:
     """Yields the pairs of a table or of two files."""
     if len(paths) == 2:
-        yield from lines_of_two((paths[0], paths[1]), records)
-        return
-    lines = numbered_lines(paths[0])
-    parse = json_line
-    if paths[0].suffix == ".tsv":
-        first = next(lines, ("", ""))
-        names = first[1].split("\t")
-        parse = functools.partial(named_row, names=names) if "tgt" in names else table_row
-        lines = lines if "tgt" in names else itertools.chain([first], lines)
-    for place, line in lines:
+        return lines_of_two((paths[0], paths[1]), records)
+    return TABLE_READERS.get(kind(paths[0]), json_lines)(paths[0], records)
+
+
+def json_lines(path: Path, records: Records) -> Iterator[Example]:
+    """Yields the pairs of a file with a JSON object a line."""
+    for place, line in numbered_lines(path):
+        yield from records.take(place, lambda line: record_pair(json.loads(line)), line)
+
+
+def csv_rows(path: Path, records: Records) -> Iterator[Example]:
+    """Yields the pairs of a file of comma-separated values, whose rows may have several lines, below their names."""
+    csv.field_size_limit(sys.maxsize)
+    rows = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
+    names: list[str] = next(rows, [])
+    while True:
+        place = f"{path}, line {rows.line_num + 1}"
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            records.report(place, f"not in the format ({error})")
+        else:
+            yield from records.take(place, csv_row, row, names)
+
+
+def csv_row(cells: list[str], names: list[str]) -> Example:
+    """A row of such a file."""
+    expect(len(cells) == len(names), f"{len(cells)} columns; expected {len(names)}: {', '.join(names)}")
+    return record_pair(dict(zip(names, cells)))
+
+
+def tab_rows(path: Path, records: Records) -> Iterator[Example]:
+    """Yields the pairs of a file with tabs between its columns, which the first line may name."""
+    lines = numbered_lines(path)
+    first = next(lines, ("", ""))
+    names = first[1].split("\t")
+    named = "tgt" in names or names_both(names)
+    parse: Callable[[str], Example] = functools.partial(named_row, names=names) if named else table_row
+    for place, line in lines if named else itertools.chain([first], lines):
         yield from records.take(place, parse, line)
+
+
+TABLE_READERS: dict[str, Callable[[Path, Records], Iterator[Example]]] = {".tsv": tab_rows, ".csv": csv_rows}
 
 
 def lines_of_two(paths: tuple[Path, Path], records: Records) -> Iterator[Example]:
     """Yields line n of both files; lines that only one of them has are malformed."""
+    parse = functools.partial(two_lines, pieces=WORD_PIECES in paths[0].name)
     for (place, _), pair in zip(numbered_lines(longest(paths)), itertools.zip_longest(*map(plain_lines, paths))):
-        yield from records.take(place, two_lines, *pair)
+        yield from records.take(place, parse, *pair)
 
 
 def longest(paths: tuple[Path, Path]) -> Path:
@@ -128,39 +187,58 @@ def plain_lines(path: Path) -> Iterator[str]:
     return (line for _, line in numbered_lines(path))
 
 
-def two_lines(source: object, target: object) -> Example:
+def two_lines(source: object, target: object, *, pieces: bool) -> Example:
     """A line of each file."""
     expect(source is not None and target is not None, "the other file has no such line")
-    return Example(str(source), str(target))
+    join = whole_words if pieces else str
+    return in_parts(join(str(source)), join(str(target)))
 
 
 def table_row(line: str) -> Example:
     """A source, a tab and a target."""
     cells = line.split("\t")
     expect(len(cells) == 2, f"{len(cells)} columns; expected 2, source and target")
-    return Example(cells[0], cells[1])
+    return in_parts(cells[0], cells[1])
 
 
 def named_row(line: str, *, names: list[str]) -> Example:
-    """Columns by their names: `tgt`, `knowledge`, and one or more sources, whose only one may be a dialogue."""
+    """Columns by their names: the target, `knowledge`, and one or more sources, whose only one may be a dialogue."""
     cells = line.split("\t")
     expect(len(cells) == len(names), f"{len(cells)} columns; expected {len(names)}: {', '.join(names)}")
     row = dict(zip(names, map(whole_words, cells)))
+    if "tgt" not in row:
+        return record_pair(row)
     target, knowledge = row.pop("tgt"), row.pop("knowledge", None)
     sources = list(row.values())
     expect(sources, "no column with a source")
     if knowledge is None and TURN_END not in sources[0]:
-        return Example(sources[0], target, turns=tuple(sources[1:]), keep="answer", query=sources[-1])
+        return in_parts(SEPARATOR.join(sources), target)
     turns = tuple(sources[0].split(TURN_END))
     return Example(knowledge or "", target, turns=turns, keep="overlap", query=turns[-1])
 
 
-def json_line(line: str) -> Example:
-    """A source and a target, each a text or a list of tokens."""
-    record = json.loads(line)
-    source, target = (next((record[name] for name in names if name in record), None) for names in (SOURCES, TARGETS))
-    expect(source is not None and target is not None, "no src or no tgt; expected both")
-    return Example(joined(source), joined(target))
+def record_pair(record: dict[str, Any]) -> Example:
+    """A source and a target by their names, each a text or a list of tokens."""
+    expect(names_both(record), f"no source or no target; expected one of {', '.join(SOURCES)}; of {', '.join(TARGETS)}")
+    source, target = (next(name for name in names if name in record) for names in (SOURCES, TARGETS))
+    text = joined(record[target])
+    return in_parts(joined(record[source]), f" {SENTENCE_END} ".join(sentences(text)) if target == SENTENCES else text)
+
+
+def sentences(text: str) -> list[str]:
+    """The lines of a text that have something in them."""
+    return [line for line in map(str.strip, text.split("\n")) if line]
+
+
+def in_parts(source: str, target: str) -> Example:
+    """A source that may have parts: the text is the first or the last, whichever is longer."""
+    parts = source.split(SEPARATOR)
+    last = len(parts[-1]) > len(parts[0])
+    text = parts.pop(-1 if last else 0)
+    if not parts:
+        return Example(text, target)
+    keep = "overlap" if parts[1:] else "answer"
+    return Example(text, target, turns=tuple(parts), text_last=last, keep=keep, query=parts[-1])
 
 
 def joined(text: Any) -> str:
@@ -169,5 +247,5 @@ def joined(text: Any) -> str:
 
 
 def whole_words(text: str) -> str:
-    """Words of what may be WordPieces, as the authors publish them."""
-    return text.replace(" ##", "")
+    """Words of what may be WordPieces, as the authors publish them; Gigaword's ## for digits stays."""
+    return text if DIGITS.search(text) else text.replace(" ##", "")

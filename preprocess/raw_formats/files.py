@@ -1,13 +1,20 @@
 """The files of a data set's split, by the names under which they are published, and what is in them."""
 
+import functools
+import gzip
 import json
+import os
+import re
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 SPLIT_NAMES = {"train": ("train", "training"), "valid": ("valid", "dev", "val", "validation"), "test": ("test",)}
 ARCHIVE_REMAINS = "__MACOSX"
+COMPRESSED = ".gz"
+PAIRS = "SPLIT.tsv, .csv or .jsonl, or SPLIT.src with SPLIT.tgt"
 
 
 def find(raw: Path, patterns: tuple[str, ...], split: str) -> list[Path]:
@@ -21,13 +28,38 @@ def find(raw: Path, patterns: tuple[str, ...], split: str) -> list[Path]:
 
 
 def files(raw: Path, pattern: str) -> list[Path]:
-    """The files in a folder and below that fit a pattern, without hidden ones and what archives of Macs leave."""
-    found = ((path, path.relative_to(raw).parts) for path in raw.rglob(pattern))
-    return sorted(
-        path
-        for path, parts in found
-        if not any(p.startswith(".") or p == ARCHIVE_REMAINS for p in parts) and path.is_file()
-    )
+    """The files in a folder and below that fit a pattern, or would without ``.gz``.
+
+    In the pattern a star stands for a part of a name, two stars for any folders between.
+    """
+    words = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+    fits = re.compile(f"(?:.*/)?{words}(?:{re.escape(COMPRESSED)})?", re.DOTALL).fullmatch
+    return [raw / name for name in listed(raw) if fits(name)]
+
+
+@functools.lru_cache
+def listed(raw: Path) -> list[str]:
+    """All files in a folder and below, linked folders too, but hidden ones and what archives of Macs leave.
+
+    The folder is looked through once in a process: CNN/DailyMail has 312,085 files.
+    """
+    found, seen = [], set()
+    for folder, folders, names in os.walk(raw, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else filter(is_data, folders)
+        found += [] if real in seen else [os.path.join(folder, name) for name in filter(is_data, names)]
+        seen.add(real)
+    return sorted(Path(path).relative_to(raw).as_posix() for path in found if os.path.isfile(path))
+
+
+def is_data(name: str) -> bool:
+    """Whether a file or folder may be a part of a data set."""
+    return not name.startswith(".") and name != ARCHIVE_REMAINS
+
+
+def kind(path: Path) -> str:
+    """The ending of a name, that of compression aside."""
+    return Path(path.name.removesuffix(COMPRESSED)).suffix
 
 
 def require(raw: Path, patterns: tuple[str, ...], split: str) -> Path:
@@ -48,21 +80,22 @@ def only(found: list[Path]) -> Path:
 def missing(raw: Path, patterns: tuple[str, ...], split: str) -> None:
     """Ends the program with one line that says what was expected."""
     expected = " or ".join(pattern.replace("{}", SPLIT_NAMES[split][0]) for pattern in patterns)
-    sys.exit(f"{raw} has no {split} split; expected {expected} in it or below")
+    sys.exit(f"{raw} has no {split} split; expected {expected} in it or below (or pairs: {PAIRS})")
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yields the lines of a file without their ends; only a line feed ends one, CRLF and a byte order mark are taken.
+    """Yields the lines of a file, which may be compressed, without their ends.
 
-    Bytes that are not UTF-8 become lone surrogates, by which :class:`records.Records` knows a malformed record. A file
-    that cannot be read ends the program with one line.
+    Only a line feed ends one; CRLF and a byte order mark are taken. Bytes that are not UTF-8 become lone surrogates, by
+    which :class:`records.Records` knows a malformed record. A file that cannot be read ends the program with one line.
     """
+    opened = gzip.open if path.suffix == COMPRESSED else open
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+        with opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
             for line in lines:
                 yield line.rstrip("\r\n")
-    except OSError as error:
-        sys.exit(f"{path}: cannot be read: {error.strerror}")
+    except (OSError, EOFError, zlib.error) as error:
+        sys.exit(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from text_files import one_line
@@ -106,3 +107,7 @@ def expect(condition: object, problem: str) -> None:
     """Raises MalformedRecordError unless a condition holds."""
     if not condition:
         raise MalformedRecordError(problem)
+
+
+Reader = Callable[[Path, str, Records], Iterator[Example]]
+"""Takes the folder of a data set, the split (train, valid, test) and what keeps account of malformed records."""

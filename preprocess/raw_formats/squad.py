@@ -6,15 +6,17 @@ split (Zhao et al., 2018) validates with the test set of the official one, and t
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 from .files import find, numbered_lines, read_json, require
-from .records import Example, Records, expect
+from .records import Example, Reader, Records, expect
 
 DU_FILES = ("{}.json",)
 SQUAD_FILES = ("{}-v1.1.json", "{}-v*.json")
+WITHOUT_ANSWERS = ("para-{}.txt", "src-{}.txt")
 TEST_TITLES = ("doclist-{}.txt",)
 Titles = dict[str, str]
 """Titles as they can be compared, and where they stand."""
@@ -30,12 +32,19 @@ def read(raw: Path, split: str, records: Records) -> Iterator[Example]:
         yield from questions(path, split, titles, records)
     else:
         names = (*DU_FILES, *SQUAD_FILES, *(["train-v1.1.json with doclist-{}.txt"] if split == "test" else []))
+        unanswered = find(raw, WITHOUT_ANSWERS, split)
+        if unanswered and not find(raw, names, split):
+            sys.exit(f"{unanswered[0]} has no answers to ask for; expected {split}.json, which its authors publish too")
         yield from questions(require(raw, names, split), split, None, records)
 
 
-def read_reversed(raw: Path, split: str, records: Records) -> Iterator[Example]:
-    """Yields the questions of the reversed split."""
-    return read(raw, REVERSED[split], records)
+def reversed_split(official: Reader) -> Reader:
+    """Reads the questions of the reversed split with what reads those of the official one."""
+
+    def read_reversed(raw: Path, split: str, records: Records) -> Iterator[Example]:
+        return official(raw, REVERSED[split], records)
+
+    return read_reversed
 
 
 def comparable(title: str) -> str:
