@@ -6,6 +6,7 @@ each in memory at a time.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,14 +18,18 @@ from typing import BinaryIO, List, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from s2sft_fairseq.errors import UserError
+
 BLOCK = 8 << 20  # bytes of text that a worker counts at a time
 ROOM = 1 << 20  # records in memory while runs are merged
 RECORD = 16  # bytes
 BREAK = -1  # the row of what no n-gram reaches over
+MARGIN = 1 << 12  # bytes, more than the few tokens of a vocabulary take that a block looks ahead
+WHITESPACE = re.compile(rb"\s")
 
 
 class Block(NamedTuple):
-    """The lines of a file that begin in a range of its bytes."""
+    """A range of a file's bytes that ends where a token does; lines of any length fall into such blocks."""
 
     path: Path
     start: int
@@ -85,29 +90,57 @@ def added_up(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parted(paths: Iterable[Path], size: int = BLOCK) -> Iterator[Block]:
-    """Yields the blocks of all files."""
+    """Yields the blocks of all files, of `size` bytes and what is left of their last token."""
     for path in paths:
-        end = os.path.getsize(path)
-        yield from (Block(path, start, min(start + size, end)) for start in range(0, end, size))
+        start, end = 0, os.path.getsize(path)
+        with open(path, "rb") as file:
+            while start < end:
+                stop = end_of_token(file, min(start + size, end))
+                yield Block(path, start, stop)
+                start = stop
 
 
-def lines_of(block: Block) -> Iterator[bytes]:
-    """Yields the lines that begin in a block; the last one may end behind it."""
+def end_of_token(file: BinaryIO, place: int) -> int:
+    """Where the first whitespace of a file from a place on is, or the file's end."""
+    file.seek(place)
+    for chunk in iter(partial(file.read, MARGIN), b""):
+        found = WHITESPACE.search(chunk)
+        if found:
+            return place + found.start()
+        place += len(chunk)
+    return place
+
+
+def encoded(block: Block, rows: Mapping[str, int], ahead: int) -> tuple[np.ndarray, int]:
+    """The rows of a block's tokens and of up to `ahead` ones behind it in its last line, int64 [T].
+
+    Between lines, and for tokens that have no row, there is a break. Tokens are parted as fairseq-preprocess parts
+    them, at whitespace of any kind.
+
+    Returns:
+        the rows, and how many of them are the block's own.
+
+    Raises:
+        UserError: the file is no UTF-8 text.
+    """
     with open(block.path, "rb") as file:
-        if block.start:
-            file.seek(block.start - 1)
-            file.readline()
-        while file.tell() < block.stop:
-            yield file.readline()
-
-
-def encoded(block: Block, rows: Mapping[bytes, int]) -> np.ndarray:
-    """The rows of a block's tokens, int64 [T], with breaks between lines and for tokens that have none."""
+        file.seek(block.start)
+        text, behind = file.read(block.stop - block.start), file.read(MARGIN)
     found: list[int] = []
-    for line in lines_of(block):
-        found.extend([rows.get(token, BREAK) for token in line.split()])
-        found.append(BREAK)
-    return np.array(found, dtype=np.int64)
+    for number, line in enumerate(decoded(text, block).split("\n")):
+        found += [BREAK] * (number > 0)
+        found += [rows.get(token, BREAK) for token in line.split()]
+    following = behind.partition(b"\n")[0].decode(errors="ignore").split()[:ahead]
+    return np.array(found + [rows.get(token, BREAK) for token in following], dtype=np.int64), len(found)
+
+
+def decoded(text: bytes, block: Block) -> str:
+    """The text of a block."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        place = block.start + error.start
+        raise UserError(f"{block.path} is no UTF-8 text (byte {place}: {error.reason}); expected pieces") from None
 
 
 def ngrams(rows: np.ndarray, order: int, base: int) -> np.ndarray:
@@ -128,13 +161,17 @@ def spelled(number: int, order: int, tokens: Sequence[str]) -> list[str]:
 
 
 def count_block(
-    numbered: tuple[int, Block], *, folder: Path, rows: Mapping[bytes, int], base: int, orders: Sequence[int]
+    numbered: tuple[int, Block], *, folder: Path, rows: Mapping[str, int], base: int, orders: Sequence[int]
 ) -> tuple[Block, list[tuple[Path, int, int]]]:
-    """Writes a run of a block for each order; returns their files, numbers of records and sums of counts."""
+    """Writes a run for each order, of the n-grams that begin in a block.
+
+    Returns:
+        the block, and the files, numbers of records and sums of counts of its runs.
+    """
     number, block = numbered
-    found, written = encoded(block, rows), []
+    (found, own), written = encoded(block, rows, max(orders) - 1), []
     for order in orders:
-        run, counts = np.unique(ngrams(found, order, base), return_counts=True)
+        run, counts = np.unique(ngrams(found[: own + order - 1], order, base), return_counts=True)
         path = folder / f"{order}.{number}"
         np.stack([run, counts], axis=1).astype(np.int64).tofile(path)
         written.append((path, len(run), int(counts.sum())))
@@ -153,10 +190,12 @@ def count(
         folder: where the runs go, at most 16 bytes an n-gram of the text.
         orders: lengths of n-grams.
         workers: processes that count; each holds a block of text.
+
+    Raises:
+        UserError: a file is no UTF-8 text.
     """
     assert base ** max(orders) < 2**63, "the numbers of n-grams would not fit"
-    as_bytes = {token.encode(): row for token, row in rows.items()}
-    work = partial(count_block, folder=folder, rows=as_bytes, base=base, orders=orders)
+    work = partial(count_block, folder=folder, rows=rows, base=base, orders=orders)
     runs = [Runs(folder / f"{order}-grams") for order in orders]
     size = sum(map(os.path.getsize, paths))
     with tqdm(desc="counting", total=size, unit="B", unit_scale=True) as bar, Pool(workers) as pool:

@@ -16,6 +16,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,13 @@ def chance(keys: np.ndarray, order: int, unigrams: np.ndarray) -> np.ndarray:
 
 
 def best(runs: Runs, order: int, unigrams: np.ndarray, *, size: int, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """The n-grams with the highest t, at most `size` with at least `least`, and their t; equal ones in their order."""
+    """The n-grams with the highest t, at most `size` with at least `least`, and their t; equal ones in their order.
+
+    To nine decimals, for those of the same tokens in another order are equal but for the last digits.
+    """
     keys, rated = np.zeros(0, dtype=np.int64), np.zeros(0)
     for found, counts in tqdm(runs.merged(), desc=f"{order}-grams", unit=" parts"):
-        t = t_statistics(counts, runs.total, chance(found, order, unigrams))
+        t = t_statistics(counts, runs.total, chance(found, order, unigrams)).round(9)
         keys, rated = np.concatenate([keys, found[t >= least]]), np.concatenate([rated, t[t >= least]])
         ranks = np.lexsort((keys, -rated))[:size]
         keys, rated = keys[ranks], rated[ranks]
@@ -93,17 +97,44 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def check(args: argparse.Namespace) -> None:
+    """Ends the program with one line for what can be told before anything is counted."""
+    for flag, value, least in (
+        ("--workers", args.workers, 1),
+        ("--bigrams", args.bigrams, 0),
+        ("--trigrams", args.trigrams, 0),
+    ):
+        if value < least:
+            sys.exit(f"{flag} {value}; expected {least} or more")
+    if isnan(args.min_t):
+        sys.exit(f"--min-t {args.min_t}; expected a number")
+    for path in args.text:
+        if not path.is_file():
+            sys.exit(f"{path}: {'no file' if path.exists() else 'no such file'}; expected UTF-8 text")
+    if args.to.is_dir():
+        sys.exit(f"--to {args.to} is a directory; expected the file to write")
+
+
+def found_spans(args: argparse.Namespace) -> list[str]:
+    """The lines of the vocabulary of spans; what does not fit into memory lies beside it for the time being."""
+    try:
+        args.to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=args.to.parent, prefix=f".{args.to.name}.") as folder:
+            return list(spans(args, Path(folder)))
+    except OSError as error:
+        sys.exit(f"{args.to}: cannot be made: {error}")
+
+
 def main() -> None:
     """Runs the command."""
     args = parse_arguments()
-    if args.workers < 1:
-        sys.exit(f"--workers {args.workers}; expected 1 or more")
-    missing = next((path for path in args.text if not path.is_file()), None)
-    if missing:
-        sys.exit(f"{missing}: no such file; expected UTF-8 text")
-    args.to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.to.parent, prefix=f".{args.to.name}.") as folder:
-        lines = list(spans(args, Path(folder)))
+    check(args)
+    lines = found_spans(args)
+    if not lines:
+        sys.exit(
+            f"{args.text[0]}: no n-gram has a t of {args.min_t} or more; expected text with several tokens of "
+            f"{args.vocab} a line, or a lower --min-t"
+        )
     write_files({args.to: lines})
     print(f"{args.to}: {len(lines):,} spans")
 

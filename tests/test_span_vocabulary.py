@@ -1,6 +1,7 @@
 """Spans: exact counts in blocks, t-statistics, and greedy parting, against plain implementations."""
 
 import random
+import sys
 import tempfile
 from collections import Counter
 from itertools import product
@@ -10,19 +11,27 @@ from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 import pytest
+import span_vocabulary
 from builders import VOCABULARY
-from commands import attempt, run, write_lines
+from commands import write_lines
+from fairseq.tokenizer import tokenize_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ngram_counts import Runs, count, lines_of, parted, spelled
+from ngram_counts import Runs, count, parted, spelled
 from span_vocabulary import chance, t_statistics
 
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.span_vocabulary import SpanVocabulary
 
-COMMAND = ["python", "preprocess/span_vocabulary.py"]
 WORDS = [f"w{number}" for number in range(6)]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]"]
+
+
+def command(*words: object) -> None:
+    """Runs preprocess/span_vocabulary.py with these words of a command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["span_vocabulary.py", *map(str, words)])
+        span_vocabulary.main()
 
 
 def plain_counts(lines: Sequence[str], order: int) -> Counter:
@@ -50,7 +59,7 @@ def plain_spans(lines: Sequence[str], order: int, size: int) -> List[Tuple[Tuple
             deviation = sqrt(share * (1 - share) / total)
             rated.append((ngram, (share - by_chance) / deviation if deviation else inf))
     rated = [(ngram, t) for ngram, t in rated if t >= 0]
-    return sorted(rated, key=lambda pair: (-pair[1], [WORDS.index(word) for word in pair[0]]))[:size]
+    return sorted(rated, key=lambda pair: (-round(pair[1], 9), [WORDS.index(word) for word in pair[0]]))[:size]
 
 
 def random_text(seed: int, count: int = 60) -> List[str]:
@@ -85,13 +94,42 @@ def test_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size:
         assert of_order.total == sum(expected.values())
 
 
-@pytest.mark.parametrize("text", ["", "a", "a\n", "\n\n", "a b\nc\n\nd", "é ü\nx", "a\r\nb\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "w0",
+        "w0 w1",
+        "w0 w1\n",
+        "\n\nw0 w1\n\nw1 w0",
+        "w0 w1\r\nw1 w0\r\n",
+        "w0  w1\tw2 \n w0",
+        "w0\u00a0w1\u3000w2 w3\u2028w4\n",
+        "é w0 ü w1 w2 w3",
+        "w0 " * 99,
+    ],
+    ids=ascii,
+)
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
-def test_blocks_share_out_the_lines(tmp_path: Path, text: str, size: int) -> None:
+def test_text_of_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    """Blocks end in the middle of lines; tokens are parted where fairseq's own tokenizer parts them."""
+    monkeypatch.setattr(parted, "__defaults__", (size,))
     path = tmp_path / "text"
     path.write_bytes(text.encode())
-    lines = [line for block in parted([path], size) for line in lines_of(block)]
-    assert lines == text.encode().splitlines(keepends=True)
+    rows = {word: row for row, word in enumerate(WORDS)}
+    found = count([path], rows, len(WORDS), tmp_path, orders=(1, 2, 3), workers=1)
+    lines = [" ".join(tokenize_line(line)) for line in text.split("\n")]
+    for order, of_order in zip((1, 2, 3), found):
+        assert counted(of_order, order, 100) == plain_counts(lines, order)
+
+
+def test_a_line_of_any_length_is_in_many_blocks(tmp_path: Path) -> None:
+    """Memory is bounded by the block, not by the line."""
+    path = write_lines(tmp_path / "text", ["w0 w1 " * 1000])
+    blocks = list(parted([path], 100))
+    assert [block.start for block in blocks] == [0, *(block.stop for block in blocks[:-1])]
+    assert blocks[-1].stop == path.stat().st_size
+    assert max(block.stop - block.start for block in blocks) <= 102
 
 
 def test_t_by_hand() -> None:
@@ -109,42 +147,68 @@ def test_t_without_deviation() -> None:
     assert t.tolist() == [inf, 0.0]
 
 
+@pytest.fixture
+def vocab(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "vocab.txt", [*SPECIAL, *WORDS])
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_the_command_equals_a_plain_implementation(tmp_path: Path, seed: int) -> None:
+def test_the_command_equals_a_plain_implementation(tmp_path: Path, vocab: Path, seed: int) -> None:
+    """Whatever the number of workers, down to the order of those with the same t."""
     lines = random_text(seed, count=200)
-    vocabulary = write_lines(tmp_path / "vocab.txt", [*SPECIAL, *WORDS])
     text = write_lines(tmp_path / "text.txt", lines)
-    command = [*COMMAND, "--vocab", vocabulary, "--bigrams", 12, "--trigrams", 9, "--workers", 2]
-    run([*command, "--to", tmp_path / "out" / "spans.txt", text])
-    found = [line.split("\t") for line in (tmp_path / "out" / "spans.txt").read_text().splitlines()]
+    written = []
+    for workers in (1, 4):
+        path = tmp_path / "out" / str(workers)
+        command("--vocab", vocab, "--bigrams", 12, "--trigrams", 9, "--workers", workers, "--to", path, text)
+        written.append(path.read_text())
+    assert written[0] == written[1]
+    found = [line.split("\t") for line in written[0].splitlines()]
     expected = plain_spans(lines, 2, 12) + plain_spans(lines, 3, 9)
     assert [ngram for ngram, _ in found] == [" ".join(ngram) for ngram, _ in expected]
     assert [float(t) for _, t in found] == pytest.approx([t for _, t in expected], abs=1e-4)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["spans.txt"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1", "4"]
 
 
-def test_by_default_200_000_and_50_000() -> None:
-    told = run([*COMMAND, "--help"]).out
+def test_by_default_200_000_and_50_000(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        command("--help")
+    told = capsys.readouterr().out
     assert "200000" in told and "50000" in told
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--vocab", "{vocab}", "{nowhere}"], "nowhere: no such file"),
-        (["--vocab", "{vocab}", "{foreign}"], "no token of"),
-        (["--vocab", "{vocab}", "--workers", "0", "{foreign}"], "--workers 0; expected 1 or more"),
-        (["--vocab", "{nowhere}", "{foreign}"], "no vocabulary at"),
+        ("{nowhere}", "nowhere: no such file; expected UTF-8 text"),
+        ("{good} {nowhere}", "nowhere: no such file"),
+        ("{folder}", "folder: no file; expected UTF-8 text"),
+        ("{foreign}", "no token of"),
+        ("{single}", "no n-gram has a t of 0.0 or more; expected text with several tokens"),
+        ("{good} --min-t 1e9", "no n-gram has a t of 1000000000.0 or more"),
+        ("{good} --min-t nan", "--min-t nan; expected a number"),
+        ("{good} --workers 0", "--workers 0; expected 1 or more"),
+        ("{good} --bigrams -1", "--bigrams -1; expected 0 or more"),
+        ("{good} --trigrams -1", "--trigrams -1; expected 0 or more"),
+        ("{good} --vocab {nowhere}", "no vocabulary at"),
+        ("{good} --to {folder}", "folder is a directory; expected the file to write"),
+        ("{good} --to {good}/spans.txt", "spans.txt: cannot be made: .*exists"),
+        ("{latin}", r"latin is no UTF-8 text \(byte 3: .*\); expected pieces"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path: Path, arguments: List[str], message: str) -> None:
-    places = {"vocab": tmp_path / "vocab.txt", "nowhere": tmp_path / "nowhere", "foreign": tmp_path / "foreign"}
-    write_lines(places["vocab"], [*SPECIAL, *WORDS])
-    write_lines(places["foreign"], ["x y z"])
-    words = [argument.format(**places) for argument in arguments]
-    done = attempt([*COMMAND, "--to", tmp_path / "out" / "spans.txt", *words])
-    assert done.status != 0 and message in done.err.strip().splitlines()[-1]
-    assert "Traceback" not in done.err and not list(tmp_path.glob("out/*"))
+def test_mistakes_are_one_line(tmp_path: Path, vocab: Path, arguments: str, message: str) -> None:
+    """The program's last words, before anything is written."""
+    names = ("nowhere", "folder", "good", "foreign", "single", "latin")
+    places = {name: tmp_path / name for name in names}
+    places["folder"].mkdir()
+    for name, line in (("good", "w0 w1 w0 w1"), ("foreign", "x y z"), ("single", "w0")):
+        write_lines(places[name], [line])
+    places["latin"].write_bytes("w0 é".encode("latin-1"))
+    before = sorted(tmp_path.rglob("*"))
+    words = arguments.format(**places).split()
+    with pytest.raises((SystemExit, UserError), match=message) as raised:
+        command("--vocab", vocab, "--to", tmp_path / "spans.txt", *words)
+    assert "\n" not in str(raised.value) and sorted(tmp_path.rglob("*")) == before
 
 
 def vocabulary_of(folder: Path, *spans: str) -> SpanVocabulary:
