@@ -48,6 +48,7 @@ SIDES = ("src", "tgt", "ref")
 KNOWLEDGE_FIRST = "grounded_dialogue"
 ENDS = 2  # [CLS] and [SEP]
 AT_ONCE = 2048  # examples, of which there must be so many for more than one process to begin
+CHUNK = 32  # examples that are handed to a process together
 MOST_WORKERS = 8
 NO_PENN_TOKENS = re.compile(r"""["()\[\]{}]|\w[,;:?](?=\s|$)|\w\w\.$""")
 """What the Penn Treebank writes otherwise: quotes and brackets, and marks that are not apart."""
@@ -175,7 +176,7 @@ def in_order(found: Iterator[Example], lines: Lines, args: argparse.Namespace) -
         return
     with multiprocessing.Pool(args.workers, Worker.begin, (args,)) as pool:
         while first:
-            yield from pool.map(Worker.work, first)
+            yield from pool.imap(Worker.work, first, chunksize=CHUNK)
             first = list(itertools.islice(found, AT_ONCE))
 
 

@@ -1,5 +1,6 @@
 """Small data sets in exactly the forms in which they are published, of random words."""
 
+import csv
 import hashlib
 import json
 import random
@@ -35,6 +36,15 @@ def stories(raw: Path, words: Words) -> None:
             highlights = "".join(f"\n\n@highlight\n\n{words.text()} ." for _ in range(3))
             story = folder / f"{hashlib.sha1(address.encode()).hexdigest()}.story"
             story.write_text(f"{words.sentences(3)}\n\n{words.sentences(2)}{highlights}\n")
+
+
+def highlights_csv(raw: Path, words: Words) -> None:
+    """Articles and highlights as rows, a highlight in each line of its cell."""
+    for split, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        with open(make(raw) / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["id", "article", "highlights"])
+            rows.writerows([n, words.sentences(3), f'{words.text()} .\n"{words.text()}"'] for n in range(COUNTS[split]))
 
 
 def xsum(
@@ -125,6 +135,15 @@ def paragraph(words: Words, name: str) -> Dict[str, object]:
     return {"context": context, "qas": questions}
 
 
+def unilm_questions(raw: Path, words: Words) -> None:
+    """Passage and answer in WordPieces, as UniLM's authors publish them."""
+    for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        sources = [f"{words.sentences(2)} [SEP] {words.text(1, 2)}" for _ in range(COUNTS[split])]
+        folder = make(raw / ("test" if split == "test" else "train"))
+        write_lines(folder / f"{name}.pa.tok.txt", sources)
+        write_lines(folder / f"{name}.q.tok.txt", [f"{words.text()} ##s ?" for _ in sources])
+
+
 def webqa(raw: Path, words: Words) -> None:
     """Baidu's files: evidences below questions."""
     for split, name in (("train", "train"), ("valid", "validation.ann"), ("test", "test.ann")):
@@ -136,6 +155,19 @@ def webqa(raw: Path, words: Words) -> None:
             evidences = {f"Q_{number}#00": found, f"Q_{number}#01": nothing}
             content[f"Q_{number}"] = {"question": words.text(), "evidences": evidences}
         (make(raw) / f"me_{name}.json").write_text(json.dumps(content, ensure_ascii=False))
+
+
+def webqa_tokens(raw: Path, words: Words) -> None:
+    """A question a line, all texts as lists of words."""
+    for split, name in (("train", "training"), ("valid", "validation.ann"), ("test", "test.ann")):
+        lines = []
+        for number in range(COUNTS[split]):
+            evidence = words.text().split()
+            found = {"evidence_tokens": evidence, "golden_answers": [["x"], evidence[2:4]], "type": "positive"}
+            nothing = {"evidence_tokens": words.text().split(), "golden_answers": [["no_answer"]], "type": "negative"}
+            question = {"question_tokens": words.text().split(), "evidences": [found, nothing], "q_key": f"Q{number}"}
+            lines.append(json.dumps(question))
+        write_lines(make(raw / "data") / f"{name}.json", lines)
 
 
 def coqa(raw: Path, words: Words) -> None:
@@ -205,15 +237,15 @@ def make(folder: Path) -> Path:
 
 
 PUBLISHED: Dict[str, Sequence[Callable[[Path, Words], None]]] = {
-    "stories": [stories],
+    "stories": [stories, highlights_csv],
     "xsum": [xsum, old_xsum],
     "columns": [rush, tsv, ernie_gen],
     "columns-10k": [small, rush],
     "headlines-fr": [xgiga, tsv],
     "headlines-zh": [xgiga],
-    "squad": [squad],
+    "squad": [squad, unilm_questions],
     "squad-reversed": [squad],
-    "webqa": [webqa, xqg],
+    "webqa": [webqa, xqg, webqa_tokens],
     "coqa": [coqa],
     "dstc7": [dstc7],
     "persona-chat": [persona_chat, persona_json],

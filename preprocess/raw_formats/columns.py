@@ -47,7 +47,7 @@ SMALL_FILES = (("{}.src.10k", "{}.tgt.10k"),)
 SOURCES = ("src", "document", "article", "source", "text")
 TARGETS = ("tgt", "summary", "highlights", "target")
 SENTENCES = "highlights"  # has a sentence of the target in each line
-SEPARATOR = " [SEP] "
+SEPARATOR = re.compile(r"\s\[SEP\]\s")
 TURN_END = " __eou__ "
 DIGITS = re.compile(r"(?<!\S)##(?!\w)")
 
@@ -212,7 +212,7 @@ def named_row(line: str, *, names: list[str]) -> Example:
     sources = list(row.values())
     expect(sources, "no column with a source")
     if knowledge is None and TURN_END not in sources[0]:
-        return in_parts(SEPARATOR.join(sources), target)
+        return in_parts(" [SEP] ".join(sources), target)
     turns = tuple(sources[0].split(TURN_END))
     return Example(knowledge or "", target, turns=turns, keep="overlap", query=turns[-1])
 
@@ -232,7 +232,7 @@ def sentences(text: str) -> list[str]:
 
 def in_parts(source: str, target: str) -> Example:
     """A source that may have parts: the text is the first or the last, whichever is longer."""
-    parts = source.split(SEPARATOR)
+    parts = SEPARATOR.split(source)
     last = len(parts[-1]) > len(parts[0])
     text = parts.pop(-1 if last else 0)
     if not parts:
