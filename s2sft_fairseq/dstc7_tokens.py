@@ -18,7 +18,7 @@ def dstc7_tokens(text: str) -> str:
     Raises:
         UserError: nltk is not installed.
     """
-    tweets = load("nltk.tokenize", package="nltk", purpose="--postprocess dstc7").TweetTokenizer(preserve_case=False)
+    tweets = load("nltk.tokenize", package="nltk", purpose="--postprocess dstc7").TweetTokenizer()
     text = WORD_WITH_ADDRESS.sub(r"\1 URL", " ".join(text.lower().split())).replace(ADDRESS, "URL")
     text = OTHER_SIGNS.sub(" ", LINK.sub(r"\1", text)).replace("URL", ADDRESS)
     text = f" {' '.join(tweets.tokenize(text))} "

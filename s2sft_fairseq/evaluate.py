@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 from .errors import UserError
-from .evaluation_report import Report, write_each, write_json
+from .evaluation_report import STANDARD, Report, write_each, write_json
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
+from .metrics.metric import natural
 from .postprocess import STEPS, postprocess
 
 
@@ -33,6 +34,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     metric = chosen_metric(arguments)
     own = own_options(metric) if metric else argparse.ArgumentParser(add_help=False)
     args = parser(own).parse_args(arguments)
+    if args.trunc_len is not None and not args.postprocess:
+        raise UserError("--trunc-len cuts what --postprocess makes; expected --postprocess STEP beside it")
     scorer = METRICS[args.metric](**{name: getattr(args, name) for name in vars(own.parse_args([]))})
     examples = scored(scorer, args.hypothesis, args)
     other = scored(scorer, args.compare, args) if args.compare else None
@@ -41,7 +44,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         write_each(args.each, examples)
     if args.json:
         write_json(args.json, {**settings(args), **report.as_json()})
-    if str(args.json) != "-":
+    if STANDARD not in (args.json, args.each):
         print(report.as_table())
 
 
@@ -52,7 +55,7 @@ def chosen_metric(arguments: Sequence[str]) -> Optional[Type[Metric]]:
         UserError: there is no such metric.
     """
     naming = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    naming.add_argument("--metric")
+    naming.add_argument("--metric", nargs="?")
     name = naming.parse_known_args(arguments)[0].metric
     if name is not None and name not in METRICS:
         raise UserError(f"--metric {name}: no such metric; expected one of {', '.join(sorted(METRICS))}")
@@ -81,14 +84,14 @@ def parser(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
     whole.add_argument("--postprocess", nargs="+", choices=sorted(STEPS), default=[], metavar="STEP", help=steps)
     whole.add_argument(
         "--trunc-len",
-        type=int,
+        type=natural,
         metavar="N",
         help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors "
         "take 70 for UniLM and 160 for s2s-ft; else all)",
     )
     whole.add_argument(
         "--resamples",
-        type=int,
+        type=natural,
         default=RESAMPLES,
         metavar="N",
         help="bootstrap samples; 0: none (default: %(default)s)",
@@ -106,8 +109,8 @@ def add_files(whole: argparse.ArgumentParser) -> None:
     )
     whole.add_argument("--source", type=Path, metavar="FILE", help="sources, for the metrics that need them")
     whole.add_argument("--compare", type=Path, metavar="FILE", help="outputs of another system, to test the difference")
-    whole.add_argument("--json", type=Path, metavar="FILE", help="write the figures here; - for standard output alone")
-    whole.add_argument("--each", type=Path, metavar="FILE", help="write a table of each example's scores here (TSV)")
+    whole.add_argument("--json", type=Path, metavar="FILE", help="write the figures here; - for standard output")
+    whole.add_argument("--each", type=Path, metavar="FILE", help="write each example's scores here, as TSV; - as above")
 
 
 def listing(summaries: Dict[str, str]) -> str:

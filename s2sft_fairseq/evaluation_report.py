@@ -40,12 +40,13 @@ class Report:
     def __init__(self, title: str, examples: Examples, other: Optional[Examples] = None, *, resamples: int) -> None:
         self.title = title
         self.count = len(examples)
+        self.signature = examples.signature
         self.ours = measured(examples, resamples)
         self.theirs = measured(other, resamples) if other else None
 
     def difference(self, name: str) -> Optional[Difference]:
-        """How much higher a figure is than the other system's."""
-        if self.theirs is None or name not in self.ours.samples:
+        """How much higher a figure is than the other system's, if both have it."""
+        if self.theirs is None or not (name in self.ours.samples and name in self.theirs.samples):
             return None
         value = self.ours.figures[name] - self.theirs.figures[name]
         return difference(value, self.ours.samples[name], self.theirs.samples[name])
@@ -56,23 +57,24 @@ class Report:
         if self.theirs:
             rows[0] += ["other", "95 % interval", "difference", "95 % interval", "p"]
         rows += [[name, *self.cells(name)] for name in self.ours.figures]
-        return f"{self.title}, {self.count} examples\n" + aligned(rows)
+        return ", ".join([self.title, f"{self.count} examples", *filter(None, [self.signature])]) + "\n" + aligned(rows)
 
     def cells(self, name: str) -> List[str]:
         """One row of the table."""
         cells = []
         for system in filter(None, (self.ours, self.theirs)):
-            cells += [f"{system.figures[name]:.3f}", bounds(system.interval(name))]
+            cells += [f"{system.figures[name]:.3f}" if name in system.figures else "", bounds(system.interval(name))]
         found = self.difference(name)
         return [*cells, f"{found.value:+.3f}", bounds(found.interval), f"{found.p:.3f}"] if found else cells
 
     def as_json(self) -> Dict[str, Any]:
         """The same for a program."""
-        found: Dict[str, Any] = {"examples": self.count, "figures": system_json(self.ours)}
+        signature = {"signature": self.signature} if self.signature else {}
+        found: Dict[str, Any] = {"examples": self.count, **signature, "figures": system_json(self.ours)}
         if self.theirs:
             found["other_figures"] = system_json(self.theirs)
         differences = {name: self.difference(name) for name in self.ours.figures}
-        rows = {name: {**value_json(d.value, d.interval), "p": d.p} for name, d in differences.items() if d}
+        rows = {name: numbers(value=d.value, **d.interval._asdict(), p=d.p) for name, d in differences.items() if d}
         return {**found, "differences": rows} if rows else found
 
 
@@ -83,13 +85,18 @@ def measured(examples: Examples, resamples: int) -> System:
 
 def system_json(system: System) -> Dict[str, Any]:
     """A system's figures with their intervals."""
-    return {name: value_json(value, system.interval(name)) for name, value in system.figures.items()}
+    return {name: figure_json(system, name) for name in system.figures}
 
 
-def value_json(value: float, around: Optional[Interval]) -> Dict[str, Optional[float]]:
-    """One figure; what has no value is null."""
-    found = {"value": value, **(around._asdict() if around else {})}
-    return {name: None if isnan(number) else number for name, number in found.items()}
+def figure_json(system: System, name: str) -> Dict[str, Optional[float]]:
+    """One figure with its interval, if it has one."""
+    around = system.interval(name)
+    return numbers(value=system.figures[name], **(around._asdict() if around else {}))
+
+
+def numbers(**values: float) -> Dict[str, Optional[float]]:
+    """What is known of one figure; what has no value is null."""
+    return {name: None if isnan(value) else value for name, value in values.items()}
 
 
 def bounds(around: Optional[Interval]) -> str:
@@ -107,12 +114,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, content: Dict[str, Any]) -> None:
-    """Writes JSON to a file, or to standard output if the path is ``-``."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    if path == STANDARD:
-        sys.stdout.write(text)
-    else:
-        write_text(path, text)
+    """Writes JSON."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_each(path: Path, examples: Examples) -> None:
@@ -131,7 +134,10 @@ def write_each(path: Path, examples: Examples) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all."""
+    """Writes a file, whole or not at all, or to standard output if the path is ``-``."""
+    if path == STANDARD:
+        sys.stdout.write(text)
+        return
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no file; expected the name of one to write")
     with whole_files(path.parent) as workshop:

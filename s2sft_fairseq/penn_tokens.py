@@ -1,14 +1,16 @@
 """WordPiece's words as tokens of the Penn Treebank, in which CNN/DailyMail, Gigaword and SQuAD's references come."""
 
 import string
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 PUNCTUATION = string.punctuation
 UPPER_BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 LOWER_BRACKETS = {bracket: name.lower() for bracket, name in UPPER_BRACKETS.items()}
 
 
-def penn_tokens(text: str, *, names: Mapping[str, str] = UPPER_BRACKETS) -> str:
+def penn_tokens(
+    text: str, *, names: Mapping[str, str] = UPPER_BRACKETS, rules: Optional[Sequence["Rule"]] = None
+) -> str:
     """Joins what WordPiece parts and the Penn Treebank does not, and writes quotes and brackets as it does.
 
     ``don ' t`` becomes ``do n't``, ``$ 3 , 000`` becomes ``$ 3,000`` and ``"`` becomes two back quotes or two
@@ -18,8 +20,9 @@ def penn_tokens(text: str, *, names: Mapping[str, str] = UPPER_BRACKETS) -> str:
     Args:
         text: tokens between spaces.
         names: tokens that are written otherwise.
+        rules: those for marks, all by default.
     """
-    return " ".join(Rewriter(text.split(), names).rewrite())
+    return " ".join(Rewriter(text.split(), names, RULES if rules is None else rules).rewrite())
 
 
 class Rewriter:
@@ -28,9 +31,10 @@ class Rewriter:
     A rule looks at the tokens from :attr:`place` on, writes, and returns how many it has read: none if it is not meant.
     """
 
-    def __init__(self, tokens: List[str], names: Mapping[str, str]) -> None:
+    def __init__(self, tokens: List[str], names: Mapping[str, str], rules: Sequence["Rule"]) -> None:
         self.tokens = tokens
         self.names = names
+        self.rules = rules
         self.place = 0
         self.written: List[str] = []
         self.inside: Dict[str, bool] = {'"': False, "'": False}
@@ -46,7 +50,7 @@ class Rewriter:
 
     def step(self) -> Tuple[int, bool]:
         """How many tokens the first rule that is meant has read, and whether it was a hyphen that joins words."""
-        for rule in RULES if self.ahead() in MARKS else WORD_RULES:
+        for rule in self.rules if self.ahead() in MARKS else WORD_RULES:
             read = rule(self)
             if read:
                 return read, rule is Rewriter.hyphen
@@ -169,6 +173,11 @@ RULES: Tuple[Rule, ...] = (
 MARKS = frozenset("\"'.,-")
 WORD_RULES: Tuple[Rule, ...] = (Rewriter.name, Rewriter.second_half, Rewriter.other)
 """Those that are meant for other tokens than marks."""
+
+PLAIN_RULES = tuple(
+    rule for rule in RULES if rule not in (Rewriter.double_quote, Rewriter.single_quote, Rewriter.dash, Rewriter.hyphen)
+)
+"""Those that leave quotes and hyphens as they are."""
 
 
 def is_number(token: str) -> bool:

@@ -1,11 +1,11 @@
 """What the papers do to outputs before they are scored, one named step for each task."""
 
 import re
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from .dstc7_tokens import dstc7_tokens
 from .metrics.texts import Texts
-from .penn_tokens import LOWER_BRACKETS, penn_tokens
+from .penn_tokens import LOWER_BRACKETS, PLAIN_RULES, penn_tokens
 
 SENTENCE_END = "[X_SEP]"
 REFERENCE_SENTENCE_END = " <S_SEP> "
@@ -13,7 +13,8 @@ SHORTEST_SENTENCE = 5  # tokens
 REPEATED = 0.7  # of a sentence's words are in those before: it is dropped
 MOST_WORDS = 60  # s2s-ft's default; its README takes 70 for UniLM and 160 for s2s-ft on CNN/DailyMail
 GIGAWORD_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "<unk>": "UNK", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-CNNDM_BRACKETS = {"(": " -LRB- ", ")": " -RRB- ", "[": " -LSB- ", "]": " -RSB- "}
+XSUM_BRACKETS = {"(": " -LRB- ", ")": " -RRB- "}
+CNNDM_BRACKETS = {**XSUM_BRACKETS, "[": " -LSB- ", "]": " -RSB- "}
 MARKER = re.escape(SENTENCE_END) + r"|\[UNK\]|<unk>"
 SYMBOL = re.compile(f"{MARKER}|[^\\w\\s]|_|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
@@ -31,13 +32,13 @@ class Steps(NamedTuple):
 
 def cnndm(text: str) -> str:
     """One CNN/DailyMail summary, its sentences parted by ``[X_SEP]``, as s2s-ft scores it: one sentence a line (P1)."""
-    sentences = [bracketed(penn_tokens(sentence)) for sentence in text.split(SENTENCE_END)]
+    sentences = [bracketed(penn_tokens(sentence), CNNDM_BRACKETS) for sentence in text.split(SENTENCE_END)]
     return "\n".join(without_repetition(s for s in sentences if len(s.split()) >= SHORTEST_SENTENCE))
 
 
-def bracketed(sentence: str) -> str:
+def bracketed(sentence: str, names: Mapping[str, str]) -> str:
     """Brackets that are part of a token get the Penn Treebank's names too."""
-    for bracket, name in CNNDM_BRACKETS.items():
+    for bracket, name in names.items():
         sentence = sentence.replace(bracket, name)
     return re.sub(" +", " ", sentence)
 
@@ -74,6 +75,11 @@ def gigaword(text: str) -> str:
     return penn_tokens(text, names=GIGAWORD_NAMES).replace("1", "#")
 
 
+def xsum(text: str) -> str:
+    """One XSum summary as s2s-ft scores it: quotes and hyphens stay as they are."""
+    return bracketed(penn_tokens(text, names={}, rules=PLAIN_RULES), XSUM_BRACKETS)
+
+
 def wordpiece(text: str) -> str:
     """Joins WordPiece's pieces to words (P3)."""
     return text.replace(" ##", "")
@@ -97,6 +103,7 @@ STEPS: Dict[str, Steps] = {
     ),
     "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
     "dstc7": Steps("tokens of DSTC7's script, in references too", dstc7_tokens, dstc7_tokens),
+    "xsum": Steps("Penn Treebank tokens, but for quotes and hyphens", xsum, unchanged),
     "wordpiece": Steps("pieces such as ##ing joined to words", wordpiece, unchanged),
 }
 

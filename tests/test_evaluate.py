@@ -55,9 +55,13 @@ def test_json_alone_on_standard_output(evaluate: Evaluate, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["figures"]["bleu"]["value"] == pytest.approx(100)
 
 
-def test_each(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_each(evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate("--metric", "rouge", "--each", tmp_path / "each.tsv")
-    header, *rows = [line.split("\t") for line in (tmp_path / "each.tsv").read_text(encoding="utf-8").splitlines()]
+    table = (tmp_path / "each.tsv").read_text(encoding="utf-8")
+    capsys.readouterr()
+    evaluate("--metric", "rouge", "--each", "-")
+    assert capsys.readouterr().out == table
+    header, *rows = [line.split("\t") for line in table.splitlines()]
     assert [row[0] for row in rows] == ["1", "2", "3"]
     recall = header.index("rouge_1_recall")
     assert [float(row[recall]) for row in rows] == pytest.approx([75, 66.667, 0])
@@ -79,6 +83,23 @@ def test_the_difference_is_ours_minus_theirs(evaluate: Evaluate, tmp_path: Path)
     found = evaluate("--metric", "bleu", "--compare", write_lines(tmp_path / "other", REFERENCES))
     ours, theirs = (found[name]["bleu"]["value"] for name in ("figures", "other_figures"))
     assert found["differences"]["bleu"]["value"] == pytest.approx(ours - theirs) and ours < theirs
+
+
+def test_samples_without_a_value_say_nothing_of_the_difference() -> None:
+    ours, theirs = np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.0, 4.0, 1.0, np.nan])
+    assert bootstrap.difference(1.0, ours, theirs) == bootstrap.Difference(1.0, bootstrap.Interval(-2, 1), 1.0)
+    for value, none in ((1.0, np.full(4, np.nan)), (np.nan, ours)):
+        found = bootstrap.difference(value, ours, none)
+        assert np.isnan([*found.interval, found.p]).all()
+
+
+def test_a_figure_that_one_system_lacks(evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Predictions with fractions have no accuracy."""
+    pytest.importorskip("sklearn")
+    labels, fractions = ["1", "2", "3", "1"], write_lines(tmp_path / "fractions", ["1.5", "2", "3", "1"])
+    found = evaluate("--metric", "glue", "--compare", fractions, hypothesis=labels, reference=labels)
+    assert set(found["differences"]) == set(found["other_figures"]) == {"pearson", "spearman"}
+    assert "accuracy" in found["figures"] and "accuracy" in capsys.readouterr().out
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -107,6 +128,9 @@ def test_sacrebleu(hypotheses: List[str], first: List[str], second: List[str]) -
         drawn = [[texts[row] for row in rows] for texts in (hypotheses, first, second)]
         assert examples.figures()[name] == pytest.approx(reference(hypotheses, [first, second]).score)
         assert examples.figures(rows)[name] == pytest.approx(reference(drawn[0], drawn[1:]).score)
+        sentence = getattr(sacrebleu, f"sentence_{name}")
+        alone = [sentence(text, list(texts)).score for text, texts in zip(hypotheses, zip(first, second))]
+        assert examples.each()[name] == pytest.approx(alone)
 
 
 def test_options_of_a_metric(evaluate: Evaluate) -> None:
@@ -126,6 +150,18 @@ def test_what_fairseq_generate_wrote(evaluate: Evaluate) -> None:
         lines += [f"H-{number}\t-0.9\tsecond", f"D-{number}\t-0.9\tsecond best"]
     generated = evaluate("--metric", "rouge", hypothesis=["a line of the log", *lines, "Generate test"])
     assert generated["figures"] == evaluate("--metric", "rouge")["figures"]
+
+
+def test_a_byte_order_mark_is_no_text(evaluate: Evaluate) -> None:
+    marked = ["\ufeff" + REFERENCES[0], *REFERENCES[1:]]
+    assert evaluate("--metric", "chrf", hypothesis=marked)["figures"]["chrf"]["value"] == pytest.approx(100)
+
+
+def test_sacrebleus_signature(evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
+    found = evaluate("--metric", "bleu", "--lowercase")
+    metric = sacrebleu.BLEU(lowercase=True)
+    metric.corpus_score(HYPOTHESES, [REFERENCES])
+    assert found["signature"] == str(metric.get_signature()) and found["signature"] in capsys.readouterr().out
 
 
 def test_several_references(evaluate: Evaluate, tmp_path: Path) -> None:
@@ -155,7 +191,8 @@ MISTAKES = {
     "line counts": ([], ["one"], "hyp has 1 lines and .*ref has 3; expected line i"),
     "nothing": ([], [], "hyp has 0 lines"),
     "output missing": ([], ["H-0\t-1\ta", "H-2\t-1\tb"], "no output for example 1"),
-    "no folder": (["--each", "/dev/null"], None, "/dev/null is no file"),
+    "nothing to cut": (["--trunc-len", 5], None, "--trunc-len cuts what --postprocess makes"),
+    "no file to write": (["--each", "/"], None, "/ is no file"),
     "no file": (["--compare", "nowhere"], None, "nowhere: No such file"),
 }
 
@@ -166,6 +203,13 @@ def test_mistakes(name: str, evaluate: Evaluate) -> None:
     with pytest.raises(UserError, match=message) as error:
         evaluate("--metric", "rouge", *options, hypothesis=HYPOTHESES if hypothesis is None else hypothesis)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["--resamples", "--trunc-len"])
+def test_numbers_below_zero(option: str, evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        evaluate("--metric", "rouge", "--postprocess", "wordpiece", option, -1)
+    assert f"argument {option}: -1; expected 0 at least" in capsys.readouterr().err
 
 
 def test_not_utf8(tmp_path: Path) -> None:

@@ -145,6 +145,17 @@ def test_probabilities_that_do_not_fit(tmp_path, content):
         Squad(na_probs=tmp_path / "doubts").examples(["a", "b"], [["a"], ["b"]])
 
 
+def test_probabilities_by_name_need_names(tmp_path):
+    (tmp_path / "doubts.json").write_text('{"q1": 0.5}')
+    with pytest.raises(UserError, match="probabilities for 0 of 1 questions"):
+        Squad(na_probs=tmp_path / "doubts.json").examples(["a"], [["a"]])
+
+
+def test_a_file_of_probabilities_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: No such file or directory$"):
+        Squad(na_probs=tmp_path / "nowhere").examples(["a"], [["a"]])
+
+
 def written(folder: Path, **contents) -> Files:
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

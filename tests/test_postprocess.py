@@ -91,6 +91,13 @@ def test_gigaword() -> None:
     assert one(text, "1 (", "gigaword") == ("the -lrb- UNK -rrb- index &amp; rate rose #.## %", "1 (")
 
 
+def test_xsum() -> None:
+    """Quotes and hyphens stay apart, square brackets stay; what is left is as in CNN/DailyMail."""
+    text = "\" it ' s \" - ' U . N . ' don ' t [ 1 , 000 ] - - 3 . 5 . . . (x)"
+    found = "\" it 's \" - ' U.N. . ' do n't [ 1,000 ] - - 3.5 ... -LRB- x -RRB- "
+    assert one(text, "(", "xsum") == (found, "(")
+
+
 def test_wordpiece() -> None:
     assert one("un ##believ ##able ##", "a ##b", "wordpiece") == ("unbelievable", "a ##b")
 

@@ -61,7 +61,7 @@ def test_sentences_are_joined_for_lsum_alone() -> None:
     assert figures["rouge_l_recall"] == pytest.approx(60, abs=0.001)
 
 
-@pytest.mark.parametrize("separator", ["\n", "[X_SEP]", "<q>", " <S_SEP> ", "|"])
+@pytest.mark.parametrize("separator", ["\n", "[X_SEP]", "<q>", " <S_SEP> ", "<n>", " </t> <t> ", "|"])
 def test_sentence_separators(separator: str) -> None:
     text = f"one two{separator}three four"
     options = {"sentence_separator": ["|"]} if separator == "|" else {}
@@ -96,6 +96,24 @@ def test_another_script_is_told(caplog: pytest.LogCaptureFixture) -> None:
         rouge(text, text)
         rouge(text, text, words="any")
         assert len(caplog.records) == told and ("--words any" in caplog.text) == told
+
+
+PLAIN = "One went. Two came."
+UNPARTED = {
+    (PLAIN, PLAIN): "hypotheses and references",
+    ("one <q> two", PLAIN): "references",
+    (PLAIN, "one <q> two"): "hypotheses",
+    ("one.", "one."): None,
+    ("one <q> two", "one <q> two"): None,
+    ("one", "at 3.14 ."): None,
+}
+
+
+@pytest.mark.parametrize("pair", UNPARTED)
+def test_sentences_that_nothing_parts_are_told(pair: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+    rouge(*pair)
+    told = UNPARTED[pair]  # type: ignore[index]
+    assert caplog.messages == [] if told is None else f"sentences of the {told}, as" in caplog.text
 
 
 STEMS = {

@@ -82,8 +82,11 @@ def difference(value: float, ours: np.ndarray, theirs: np.ndarray) -> Difference
 
     The p-value (two-sided) is the share of samples that, moved so that they scatter around no difference, are as far
     from it as the value (Riezler and Maxwell, 2005, "On some pitfalls in automatic evaluation and significance
-    testing for MT").
+    testing for MT"). Samples over which a figure has no value are left out; if there are no others, nor has the test.
     """
     scatter = ours - theirs
+    scatter = scatter[~np.isnan(scatter)]
+    if np.isnan(value) or not len(scatter):
+        return Difference(value, Interval(np.nan, np.nan), np.nan)
     as_far = np.abs(scatter - scatter.mean()) >= abs(value) - 1e-12
     return Difference(value, interval(scatter), (as_far.sum() + 1) / (len(scatter) + 1))

@@ -1,7 +1,7 @@
 """What a metric has to say, and the register of all metrics."""
 
 from abc import ABC, abstractmethod
-from argparse import _ArgumentGroup
+from argparse import ArgumentTypeError, _ArgumentGroup
 from typing import Callable, ClassVar, Dict, Optional, Sequence, Type, TypeVar
 
 import numpy as np
@@ -17,9 +17,11 @@ class Examples(ABC):
     Attributes:
         without_interval: figures that say nothing over drawn examples, such as the variety of texts, where one that is
             drawn twice looks like a repetition.
+        signature: what a library calls its way to score, to be told beside the figures; empty if it has no name.
     """
 
     without_interval: ClassVar[Sequence[str]] = ()
+    signature: str = ""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -93,6 +95,14 @@ class Metric(ABC):
             UserError: a file is missing, or the files have different numbers of lines.
         """
         return read_texts(files)
+
+
+def natural(word: str) -> int:
+    """A number of the command line that is 0 at least."""
+    number = int(word)
+    if number < 0:
+        raise ArgumentTypeError(f"{word}; expected 0 at least")
+    return number
 
 
 Registered = TypeVar("Registered", bound=Type[Metric])

@@ -15,8 +15,12 @@ from .rouge_examples import PrintedExamples, counted
 
 logger = logging.getLogger(__name__)
 
-SEPARATORS = ("[X_SEP]", "<q>", "<S_SEP>")
+SEPARATORS = ("[X_SEP]", "<q>", "<S_SEP>", "<n>", "<t>", "</t>")
+SENTENCE_BEGINS = re.compile(r"[.!?][\"')]*\s+[^\s.!?\"')]")  # after another
 WORDS = {"english": stemmed_words, "any": words_of_any_script}
+MANY = 0.5
+"""The share of texts that makes a warning due."""
+
 IMPLEMENTATIONS = ("own", "files2rouge")
 
 
@@ -77,6 +81,7 @@ class Rouge(Metric):
         """Scores each hypothesis; several references count as one that has all their units, as ROUGE-1.5.5 has it."""
         if self.words is stemmed_words:
             warn_of_other_scripts(references)
+        self.warn_of_unparted(hypotheses, [text for several in references for text in several])
         if self.perl:
             return self.printed(hypotheses, references)
         pairs = tqdm(
@@ -93,6 +98,16 @@ class Rouge(Metric):
         """The words of each sentence."""
         return [self.words(sentence) for sentence in self.sentence_end.split(text)]
 
+    def warn_of_unparted(self, hypotheses: Sequence[str], references: Sequence[str]) -> None:
+        """Tells whoever would take ROUGE-L of whole texts for that of sentences (the 30 for 40 of CNN/DailyMail)."""
+        ours, theirs = (share_with(self.sentence_end, texts) for texts in (hypotheses, references))
+        unparted = [name for name, share in (("hypotheses", ours), ("references", theirs)) if not share]
+        if unparted and max(ours, theirs, share_with(SENTENCE_BEGINS, references)) > MANY:
+            logger.warning(
+                f"nothing parts the sentences of the {' and '.join(unparted)}, as rouge_lsum needs it; name what does, "
+                "such as --sentence-separator ' . '"
+            )
+
     def printed(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Examples:
         """What files2rouge says."""
         if len(references[0]) > 1 or self.words is not stemmed_words:
@@ -104,10 +119,15 @@ class Rouge(Metric):
         return PrintedExamples(files2rouge_scores(ours, theirs), files2rouge_scores(*whole))
 
 
+def share_with(pattern: "re.Pattern[str]", texts: Sequence[str]) -> float:
+    """The share of texts in which a pattern is found."""
+    return sum(pattern.search(text) is not None for text in texts) / len(texts)
+
+
 def warn_of_other_scripts(references: Sequence[Sequence[str]]) -> None:
     """Tells whoever scores Chinese, say, as if it were English."""
     unread = sum(text.strip() != "" and not stemmed_words(text) for several in references for text in several)
-    if unread > len(references) / 2:
+    if unread > len(references) * MANY:
         logger.warning(
             f"{unread} references have no word of A-Z or 0-9, the only ones that ROUGE-1.5.5 knows; for texts in "
             "another script, score with --words any"

@@ -5,22 +5,21 @@ from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
-from .metric import Examples, Metric, register_metric
+from .metric import Examples, Metric, natural, register_metric
 
 
 class StatisticsExamples(Examples):
     """Statistics of each example, whose sums sacreBLEU turns into a score.
 
     Args:
-        metric: sacreBLEU's metric; its statistics are summed and scored by its own functions.
-        name: of the figure.
+        metric: a metric with sacreBLEU's own, which score the sums of statistics.
         statistics: of each example [N, K].
     """
 
-    def __init__(self, metric: Any, name: str, statistics: np.ndarray) -> None:
+    def __init__(self, metric: "SacreBleuMetric", statistics: np.ndarray) -> None:
         self.metric = metric
-        self.name = name
         self.statistics = statistics
+        self.signature = str(metric.metric.get_signature())
 
     def __len__(self) -> int:
         return len(self.statistics)
@@ -28,15 +27,16 @@ class StatisticsExamples(Examples):
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
         """The corpus-level score of these examples."""
         counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
-        return {self.name: self.score(counts @ self.statistics)}
+        return {self.metric.name: score(self.metric.metric, counts @ self.statistics)}
 
     def each(self) -> Dict[str, np.ndarray]:
-        """The scores of each example alone: with BLEU, rather 0 for a short one."""
-        return {self.name: np.array([self.score(row) for row in self.statistics])}
+        """The scores of each example alone, as sacreBLEU scores sentences."""
+        return {self.metric.name: np.array([score(self.metric.alone, row) for row in self.statistics])}
 
-    def score(self, statistics: np.ndarray) -> float:
-        """The score of summed statistics [K]."""
-        return float(self.metric._compute_score_from_stats(statistics.astype(np.int64).tolist()).score)
+
+def score(metric: Any, statistics: np.ndarray) -> float:
+    """What one of sacreBLEU's metrics makes of summed statistics [K]."""
+    return float(metric._compute_score_from_stats(statistics.astype(np.int64).tolist()).score)
 
 
 class SacreBleuMetric(Metric):
@@ -44,9 +44,11 @@ class SacreBleuMetric(Metric):
 
     Attributes:
         metric: sacreBLEU's own.
+        alone: the one by which sacreBLEU scores single sentences.
     """
 
     metric: Any
+    alone: Any
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
@@ -54,7 +56,7 @@ class SacreBleuMetric(Metric):
         """Counts n-grams; with several references, as sacreBLEU does with that many reference files."""
         streams = [list(stream) for stream in zip(*references)]
         statistics = self.metric._extract_corpus_statistics(list(hypotheses), streams)
-        return StatisticsExamples(self.metric, self.name, np.array(statistics))
+        return StatisticsExamples(self, np.array(statistics))
 
 
 @register_metric("bleu")
@@ -72,6 +74,7 @@ class Bleu(SacreBleuMetric):
         from sacrebleu.metrics.bleu import BLEU
 
         self.metric = BLEU(tokenize=tokenize, lowercase=lowercase)
+        self.alone = BLEU(tokenize=tokenize, lowercase=lowercase, effective_order=True)
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
@@ -94,11 +97,11 @@ class ChrF(SacreBleuMetric):
     def __init__(self, *, word_order: int = 0) -> None:
         from sacrebleu.metrics.chrf import CHRF
 
-        self.metric = CHRF(word_order=word_order)
+        self.metric = self.alone = CHRF(word_order=word_order)
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
         """Words."""
         group.add_argument(
-            "--word-order", type=int, default=0, metavar="N", help="word n-grams, 2 for chrF++ (default: 0)"
+            "--word-order", type=natural, default=0, metavar="N", help="word n-grams, 2 for chrF++ (default: 0)"
         )

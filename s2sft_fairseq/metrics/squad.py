@@ -173,10 +173,13 @@ def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]
     try:
         if path.suffix == ".json":
             by_name = parse_json(path)
-            return np.array([float(by_name[name]) for name in names or ()])
-        numbers = np.array([float(line) for line in read_lines(path)])
+            numbers = np.array([float(by_name[name]) for name in names or ()])
+        else:
+            numbers = np.array([float(line) for line in read_lines(path)])
+    except UserError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: {type(error).__name__} {error}; expected one probability for each question") from None
     if len(numbers) != count:
-        raise UserError(f"{path} has {len(numbers)} lines for {count} questions; expected one probability for each")
+        raise UserError(f"{path} has probabilities for {len(numbers)} of {count} questions; expected one for each")
     return numbers

@@ -46,13 +46,13 @@ def read_texts(files: Files) -> Texts:
 
 
 def read_lines(path: Path) -> List[str]:
-    """The lines of a UTF-8 file; only a line feed ends a line.
+    """The lines of a UTF-8 file, without a byte order mark; only a line feed ends a line.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
