@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from commands import write_lines
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2sft_fairseq.errors import UserError
+from s2sft_fairseq.evaluate import main
 from s2sft_fairseq.metrics.coqa import DOMAINS, IN_DOMAIN, OUT_DOMAIN, Coqa
 from s2sft_fairseq.metrics.squad import Squad
 from s2sft_fairseq.metrics.texts import Files
@@ -89,6 +91,42 @@ def test_the_first_version_has_its_own_corner():
     """Where both answers consist of articles only, the scripts of 1.1 and 2.0 differ."""
     assert Squad(squad_version="1.1").examples(["the"], [["a"]]).figures() == {"exact_match": 100, "f1": 0}
     assert Squad().examples(["the"], [["a"]]).figures()["f1"] == 100
+
+
+@given(PAIRS)
+@settings(max_examples=30)
+def test_the_first_version_takes_the_best_answer(pairs):
+    """The script of 1.1 counts shared words only, so that answers without any have no F1."""
+    golds = [[gold for gold in golds if gold.strip()] or [""] for _, golds in pairs]
+    figures = Squad(squad_version="1.1").examples([answer for answer, _ in pairs], [tabbed(g) for g in golds]).figures()
+    exact = [max(plain_exact(answer, gold) for gold in kept) for (answer, _), kept in zip(pairs, golds)]
+    f1 = [
+        max(plain_f1(answer, gold) if plain_words(answer) else 0 for gold in kept)
+        for (answer, _), kept in zip(pairs, golds)
+    ]
+    assert figures == pytest.approx({"exact_match": 100 * np.mean(exact), "f1": 100 * np.mean(f1)})
+
+
+def test_options_on_the_command_line(tmp_path, capsys):
+    """Answers in lines; one of two questions is unanswerable, and only a low threshold withholds the answer to it."""
+    answers, doubts = write_lines(tmp_path / "answers", ["cat", "dog"]), write_lines(tmp_path / "doubts", ["0.1", "1"])
+    golds = write_lines(tmp_path / "golds", ["dog\tcat", ""])
+    command = f"--hypothesis {answers} --reference {golds} --resamples 0 --json -".split()
+    expected = {
+        "coqa": {"em": 25, "f1": 25},
+        "squad --squad-version 1.1": {"exact_match": 50, "f1": 50},
+        f"squad --na-probs {doubts}": {"exact": 50, "NoAns_f1": 0, "best_exact": 100, "best_f1_thresh": 0.1},
+        f"squad --na-probs {doubts} --na-prob-threshold 0.5": {"exact": 100, "NoAns_f1": 100, "HasAns_exact": 100},
+    }
+    for metric, figures in expected.items():
+        main(["--metric", *metric.split(), *command])
+        found = json.loads(capsys.readouterr().out)["figures"]
+        assert {name: found[name]["value"] for name in figures} == figures
+
+
+def test_where_no_answer_is_worth_giving(tmp_path):
+    figures = Squad(na_probs=write_lines(tmp_path / "doubts", ["0.5"])).examples(["cat"], [[""]]).figures()
+    assert figures["best_exact"] == 100 and figures["best_exact_thresh"] == 0
 
 
 def plain_best_threshold(scores, answers, answerable, na_probs):
@@ -216,6 +254,17 @@ def test_coqa_by_domain_is_coqa_of_each_domain(triples):
             assert {name: figures[f"{kind}_{name}"] for name in alone} == pytest.approx(alone)
 
 
+def test_the_names_of_domains():
+    """Those of the official script; a sample without a domain has no figure for it."""
+    sources = ["mctest", "gutenberg", "race", "cnn", "wikipedia", "reddit", "science"]
+    names = ["children_stories", "literature", "mid-high_school", "news", "wikipedia", "reddit", "science"]
+    examples = Coqa().examples(["a b"] * 7, [["b"]] * 7, sources)
+    kinds = [*names, "in_domain", "out_domain"]
+    assert list(examples.figures()) == ["em", "f1", *(f"{kind}_{name}" for kind in kinds for name in ("em", "f1"))]
+    sample = examples.figures(np.array([0, 0]))
+    assert sample["children_stories_em"] == 100 and np.isnan([sample["news_f1"], sample["out_domain_em"]]).all()
+
+
 def test_other_sources_are_no_domains():
     examples = Coqa().examples(["cat", "dog"], [["cat"], ["cat"]], ["a story [SEP] who ?", "cnn"])
     assert set(examples.figures()) == {"em", "f1"}
@@ -233,6 +282,12 @@ def test_other_sources_are_no_domains():
 def test_official_files_that_do_not_fit(tmp_path, dataset, predictions, message):
     with pytest.raises(UserError, match=message):
         Squad().read(written(tmp_path, dataset=dataset, predictions=predictions))
+
+
+def test_several_datasets_are_a_mistake(tmp_path):
+    for metric in (Squad(), Coqa()):
+        with pytest.raises(UserError, match="expected one file where it is JSON"):
+            metric.read(Files(tmp_path / "out", (tmp_path / "one.json", tmp_path / "two.json")))
 
 
 def test_many_lines_in_reasonable_time():

@@ -18,8 +18,8 @@ def read_squad(files: Files) -> Texts:
     Raises:
         UserError: a file is no such JSON, or a question has no prediction.
     """
-    with expecting(files.references[0], "dataset of SQuAD"):
-        questions = squad_answers(parse_json(files.references[0]))
+    with expecting(dataset_of(files), "dataset of SQuAD"):
+        questions = squad_answers(parse_json(dataset_of(files)))
     with expecting(files.hypothesis, "object {id: answer}"):
         predictions = {str(name): one_line(text) for name, text in parse_json(files.hypothesis).items()}
     return matched(files, questions, predictions)
@@ -31,14 +31,22 @@ def read_coqa(files: Files) -> Texts:
     Raises:
         UserError: a file is no such JSON, or a question has no prediction.
     """
-    with expecting(files.references[0], "dataset of CoQA"):
-        dataset = parse_json(files.references[0])
+    with expecting(dataset_of(files), "dataset of CoQA"):
+        dataset = parse_json(dataset_of(files))
         questions = coqa_answers(dataset)
         domains = {story["id"]: str(story.get("source", "")) for story in dataset["data"]}
     with expecting(files.hypothesis, "list of {id, turn_id, answer}"):
         predictions = {turn_name(p["id"], p["turn_id"]): one_line(p["answer"]) for p in parse_json(files.hypothesis)}
     texts = matched(files, questions, predictions)
     return texts._replace(sources=[domains[name.rpartition(" turn ")[0]] for name in questions])
+
+
+def dataset_of(files: Files) -> Path:
+    """The one reference file, which has all answers to a question."""
+    dataset, *others = files.references
+    if others:
+        raise UserError(f"--reference names {dataset} and {len(others)} more; expected one file where it is JSON")
+    return dataset
 
 
 def squad_answers(dataset: Mapping[str, Any]) -> Answers:
@@ -74,7 +82,7 @@ def matched(files: Files, questions: Answers, predictions: Mapping[str, str]) ->
     if missing:
         raise UserError(
             f"{files.hypothesis} has no answer to {len(missing)} of the {len(questions)} questions in "
-            f"{files.references[0]}, the first being {missing[0]}; expected one for each, empty if there is none"
+            f"{dataset_of(files)}, the first being {missing[0]}; expected one for each, empty if there is none"
         )
     return Texts([predictions[name] for name in questions], list(questions.values()), list(questions))
 

@@ -28,8 +28,8 @@ def compare(answer: Sequence[str], expected: Sequence[str]) -> Agreement:
 
 def word_f1(answer: Sequence[str], expected: Sequence[str]) -> float:
     """The harmonic mean of precision and recall of words, as often as they occur, from 0 to 1."""
-    if not answer or not expected:
-        return float(answer == expected)
+    if not answer and not expected:
+        return 1.0
     shared = sum((Counter(answer) & Counter(expected)).values())
     if not shared:
         return 0.0
