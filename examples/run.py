@@ -103,7 +103,7 @@ def main() -> None:
     for stage in [args.stage] if args.stage else STAGES:
         do(stage, run, dry=args.dry_run)
     if run.figures.exists() and not args.dry_run:
-        print(comparison(recipe, json.loads(run.figures.read_text(encoding="utf-8"))["figures"]))
+        print(comparison(run, json.loads(run.figures.read_text(encoding="utf-8"))["figures"]))
 
 
 def described(recipe: Recipe) -> str:
@@ -170,14 +170,16 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def comparison(recipe: Recipe, figures: dict[str, dict[str, float]]) -> str:
+def comparison(run: Setting, figures: dict[str, dict[str, float]]) -> str:
     """The published figures beside those that came out."""
+    recipe, less = run.recipe, {"--limit": run.limit, "--epochs": run.epochs}
     rows = [f"\n{recipe.task}, {recipe.split} split: {recipe.encoder} as in {recipe.paper}, {recipe.where}"]
     rows.append(f"{'':<16}{'published':>12}{'here':>12}")
     for name, expected in recipe.expected.items():
         here = figures.get(name, {}).get("value")
         rows.append(f"{name:<16}{expected:>12.3f}" + (f"{here:>12.3f}" if here is not None else f"{'not scored':>12}"))
-    return "\n".join(rows)
+    words = ", ".join(f"{name} {count}" for name, count in less.items() if count)
+    return "\n".join([*rows, *([f"not to be compared: {words}"] if words else [])])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from raw_formats.records import Example
 from raw_pairs import Packer, reference
 from raw_records import publish
 from recipes import EXAMPLES, Recipe, choose, recipes, tasks
+from run import comparison
 from stages import STAGES, Setting, schedule
 
 from s2sft_fairseq import evaluate, generate_options, vocabulary
@@ -70,7 +71,8 @@ def test_every_task_has_its_encoders_a_text_and_a_script() -> None:
     for task, encoders in ENCODERS.items():
         assert encoders <= {recipe.encoder for recipe in recipes(task)}
         assert (EXAMPLES / task / "README.md").is_file()
-        assert (EXAMPLES / task / "run.sh").is_file()
+        script = (EXAMPLES / task / "run.sh").read_text(encoding="utf-8").splitlines()[-1]
+        assert script == f'exec python "$(dirname "${{BASH_SOURCE[0]}}")/../run.py" {task} "$@"'
 
 
 def test_systems_can_be_told_apart() -> None:
@@ -130,6 +132,16 @@ def test_schedule_counts_updates_and_warmup(tmp_path: Path) -> None:
 def test_what_no_paper_has_ends_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="dstc7 has no system with --encoder x; expected one of"):
         choose("dstc7", encoder="x")
+
+
+def test_figures_stand_beside_the_published_ones(tmp_path: Path) -> None:
+    recipe = choose("xsum", variant="dev")
+    shown = comparison(setting(recipe, tmp_path), {"rouge_1": {"value": 40.5}})
+    _, title, _, first, second, *_ = lines = shown.splitlines()
+    assert "valid split" in title and "Table 2" in title
+    assert (first.split(), second.split()) == (["rouge_1", "41.040", "40.500"], ["rouge_2", "18.690", "not", "scored"])
+    shorter = comparison(setting(recipe, tmp_path, limit=64, epochs=1), {"rouge_1": {"value": 40.5}})
+    assert shorter.splitlines() == [*lines, "not to be compared: --limit 64, --epochs 1"]
 
 
 @pytest.mark.parametrize("task", tasks())

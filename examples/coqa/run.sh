@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
 # From the published data to the paper's figures; the options are those of examples/run.py, --help tells.
 #   bash examples/coqa/run.sh --raw DATA --pretrained ENCODER --work FOLDER
-cd "$(dirname "${BASH_SOURCE[0]}")/../.." && exec python examples/run.py coqa "$@"
+exec python "$(dirname "${BASH_SOURCE[0]}")/../run.py" coqa "$@"
