@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from fairseq.data import FairseqDataset
 
@@ -22,17 +22,23 @@ class Sides(NamedTuple):
     target: Optional[FairseqDataset]
 
 
-def data_folder(data: Optional[str], epoch: int = 1) -> Path:
-    """The data directory of an epoch (several, separated by colons, take turns).
+def data_folders(data: Optional[str]) -> List[Path]:
+    """The data directories, one or several with colons between them.
 
     Raises:
-        UserError: none was given, or it does not exist.
+        UserError: none was given, or one of them does not exist.
     """
-    folders = (data or "").split(":")
-    folder = Path(folders[(epoch - 1) % len(folders)])
-    if not data or not folder.is_dir():
-        raise UserError(f"no data directory {str(folder)!r}; expected the --destdir of fairseq-preprocess")
-    return folder
+    folders = [Path(folder) for folder in (data or "").split(":")]
+    missing = next((folder for folder in folders if not folder.is_dir()), None)
+    if not data or missing is not None:
+        raise UserError(f"no data directory {str(missing or '')!r}; expected the --destdir of fairseq-preprocess")
+    return folders
+
+
+def data_folder(data: Optional[str], epoch: int = 1) -> Path:
+    """The data directory of an epoch, for several take turns; raises UserError as :func:`data_folders` does."""
+    folders = data_folders(data)
+    return folders[(epoch - 1) % len(folders)]
 
 
 class Longest(NamedTuple):

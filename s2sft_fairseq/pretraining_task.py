@@ -2,16 +2,18 @@
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
-from .binarized import data_folder
+from .binarized import data_folder, data_folders
 from .declared_options import check_declared, with_options_of
+from .dictionary import PretrainedDictionary
 from .errors import UserError
 from .model import S2SFTModel
-from .model_options import ModelOptions
+from .model_options import ModelOptions, segments_of
 from .pretraining import PRETRAINING
 from .task import S2SFTTask
 from .task_options import TaskOptions
@@ -46,17 +48,29 @@ class PretrainingTask(S2SFTTask):
 
     @classmethod
     def setup_task(cls, cfg: PretrainingOptions, **kwargs: Any) -> "PretrainingTask":
-        """Loads the vocabulary beside the binarized data.
+        """Loads the vocabulary beside the binarized data, which all shards must share.
 
         Raises:
-            UserError: no data directory, or no vocabulary in it.
+            UserError: no data directory, no vocabulary in it, or different ones.
         """
-        path = data_folder(cfg.data) / "dict.txt"
+        folders = data_folders(cfg.data)
+        first, *others = map(cls.vocabulary_of, folders)
+        for folder, dictionary in zip(folders[1:], others):
+            if dictionary.fingerprint() != first.fingerprint():
+                raise UserError(
+                    f"{folder} was binarized with another vocabulary than {folders[0]}; run "
+                    "fairseq-preprocess for all of them with the same --srcdict VOCAB"
+                )
+        logger.info(f"vocabulary of {len(first):,} tokens, {first.fingerprint()}")
+        return cls(cfg, first)
+
+    @classmethod
+    def vocabulary_of(cls, folder: Path) -> PretrainedDictionary:
+        """The vocabulary of monolingual data; raises UserError if there is none."""
+        path = folder / "dict.txt"
         if not path.is_file():
             raise UserError(f"no {path}; expected the output of fairseq-preprocess --only-source for monolingual text")
-        dictionary = cls.load_dictionary(path)
-        logger.info(f"vocabulary of {len(dictionary):,} tokens, {dictionary.fingerprint()}")
-        return cls(cfg, dictionary)
+        return cls.load_dictionary(path)
 
     def check_training(self) -> None:
         """As for fine-tuning; a text alone has no reference that could be scored.
@@ -73,7 +87,15 @@ class PretrainingTask(S2SFTTask):
         super().check_training()
 
     def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
-        """As for fine-tuning; then the objective, which needs the method's layout."""
+        """As for fine-tuning; then the objective, which needs the method's layout.
+
+        Raises:
+            UserError: what fine-tuning refuses, or a layout of sources in parts, which a text has not.
+        """
+        if segments_of(cfg).parts:
+            raise UserError(
+                f"--source-layout {cfg.source_layout}: a text has no parts; pre-train without it, and fine-tune with it"
+            )
         chosen = str(self.cfg.objective)
         check_declared(self.cfg, chosen, PRETRAINING, "--objective")
         model = super().build_model(cfg, from_checkpoint)

@@ -121,8 +121,15 @@ class TestFlows:
         with pytest.raises(UserError, match=r"nowhere.txt cannot be read"):
             made_by.prepare()
 
-    def test_no_file_is_read_for_the_word_flow(self) -> None:
-        objective("infilling", word_flow_weight=1.0, span_vocab="nowhere.txt").prepare()
+    def test_what_is_given_in_vain_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        """No file is read for the word flow; nothing is put in without noise."""
+        objective("infilling", span_vocab="nowhere.txt").prepare()
+        assert "--span-vocab is not read" in caplog.text and "--noise-token" not in caplog.text
+        objective("infilling", noise_token="[MASK]").prepare()
+        assert "--noise-token [MASK] is never put in" in caplog.text
+        caplog.clear()
+        objective("infilling", noise_token="[MASK]", noise_prob=0.1).prepare()
+        assert not caplog.text
 
     @pytest.mark.parametrize(("weight", "flows"), [(1.0, 1), (0.5, 2), (0.0, 1)])
     def test_number_of_slots(self, tmp_path: Path, weight: float, flows: int) -> None:

@@ -90,6 +90,22 @@ class TestLabels:
         assert packed.token[packed.group.gt(0)].eq(made_by.convention.query or MASK).all()
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_positions_of_the_longest_pair(method: str) -> None:
+    """They fill the table that the method asks for, to its last row if the source has an end."""
+    made_by = objective(method)
+    source, answer = source_of(made_by, random_words(rng(), 9)), framed(random_words(rng(), 4), end=[SEP])
+    rows = len(source) + len(answer) + OBJECTIVES[method].extra_positions
+    for blocks in (made_by.train(source, answer, rng()), made_by.evaluate(source, answer)):
+        assert blocks.packed().position.max() == rows - 1
+
+
+def test_shares_when_none_is_given() -> None:
+    """As --help says: half of the target, or none of it."""
+    shares = {method: objective(method).corruption.target_mask_prob for method in METHODS}
+    assert shares == {"causal": 0.0, "infilling": 0.0, "masked": 0.5, "pseudo_masked": 0.5}
+
+
 class TestStandIns:
     """Of the tokens chosen: 10 % kept, 10 % random, the others masked (reference code of 000)."""
 

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, List, Optional
 
 import numpy as np
 import pytest
 import torch
 from builders import CLS, METHODS, SEP, VOCABULARY, objective, random_words
-from commands import ROOT, attempt, random_lines, run, write_lines
+from commands import random_lines, run, write_lines
 from fairseq.data import ListDataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,6 @@ from test_resume import assert_equal_weights
 
 from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.pretraining.ernie_gen import ErnieGen, FragmentOptions, Lengths, draw_lengths, parse_lengths, place
-from s2sft_fairseq.pretraining_task import PretrainingOptions, PretrainingTask
 from s2sft_fairseq.slots import IGNORE
 from s2sft_fairseq.text_dataset import TextBlocks, TextDataset, block_bounds
 
@@ -75,8 +74,8 @@ class TestFragments:
         assert set(counts) == set(range(shortest, longest + 1))
         assert_uniform(counts, longest - shortest + 1)
 
-    @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-    @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 40, 509])
+    @pytest.mark.parametrize("share", [0.07, 0.1, 0.25, 0.5])
+    @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 40, 100, 509])
     def test_the_share_is_spent_and_not_exceeded(self, share: float, size: int) -> None:
         made_by = ernie_gen(fragment_share=share)
         for seed in range(20):
@@ -85,13 +84,10 @@ class TestFragments:
             assert len(source) - 2 + len(target) - 1 == size
 
     def test_both_granularities_with_their_probabilities(self) -> None:
-        """A text's fragments are all short or all long: 4 texts of 10 have one of fewer than 4 tokens as its first."""
-        lengths = [Lengths(1, 3, 0.4), Lengths(4, 32, 0.6)]
-        made_by = ernie_gen(fragment_lengths="1-3:0.4,4-32:0.6")
-        assert made_by.lengths == lengths
-        fragments = [runs_of(made_by, seed) for seed in range(1000)]
-        short = sum(sum(found) / len(found) < 3.5 for found in fragments)
-        assert_share(short, of=1000, expected=0.4)
+        """A text's fragments are all short or all long, and 3 texts of 10 have short ones."""
+        made_by = ernie_gen(fragment_lengths="1-2:0.3,8-9:0.7")
+        longest = [max(runs_of(made_by, seed)) for seed in range(400)]
+        assert_share(sum(length < 8 for length in longest), of=400, expected=0.3)
 
     def test_every_arrangement_is_as_likely(self) -> None:
         """Fragments of 2 and 1 among 5 tokens: 2 orders of 3 · 4 / 2 placings of the rest, some of which look alike."""
@@ -116,20 +112,29 @@ class TestFragments:
         assert (rest.diff() > 0).all() and (cut.diff() > 0).all()
         assert torch.cat([rest, cut]).sort().values.equal(text)
 
-    @pytest.mark.parametrize("lengths", ["", "4", "4-1:1", "0-3:1", "1-4:0.4", "1-4:0.4,4-32:0.7", "1-4:0.4;4-32:0.6"])
+    @pytest.mark.parametrize(
+        "lengths",
+        ["", "4", "4-1:1", "0-3:1", "1-4:0.4", "1-4:0.4,4-32:0.7", "1-4:0.4;4-32:0.6", "1-4:0.4.1,2-3:0.6", "1-4:."],
+    )
     def test_lengths_that_are_none(self, lengths: str) -> None:
         with pytest.raises(UserError, match=r"--fragment-lengths .*expected SHORTEST-LONGEST:PROBABILITY"):
             parse_lengths(lengths)
 
-    @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
+    def test_three_thirds(self) -> None:
+        """Rounded probabilities are as good as exact ones."""
+        made_by = ernie_gen(fragment_lengths="1-2:0.333,3-4:.3334,5-9:0.3333")
+        assert sum(lengths.probability for lengths in made_by.lengths) == pytest.approx(1, abs=1e-9)
+        made_by.pair(random_words(rng(), 40), rng())
+
+    @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
     def test_a_share_that_is_none(self, share: float) -> None:
         with pytest.raises(UserError, match=f"--fragment-share is {share}"):
             ernie_gen(fragment_share=share)
 
 
 def runs_of(made_by: ErnieGen, seed: int) -> List[int]:
-    """Lengths of the fragments of a text; where two touch, they count as one."""
-    _, target = made_by.pair(torch.arange(7, 4007), rng(seed))
+    """Lengths of the fragments of a text; where two touch, which is seldom, they count as one."""
+    _, target = made_by.pair(torch.arange(7, 407), rng(seed))
     cuts = torch.nonzero(target[:-1].diff() > 1).flatten() + 1
     return torch.diff(cuts, prepend=torch.tensor([0]), append=torch.tensor([len(target) - 1])).tolist()
 
@@ -171,15 +176,7 @@ class TestTexts:
         assert batch["nsentences"] == len(data) == len(batch["packed"]["slots"]["token"])
         assert batch["packed"]["slots"]["label"].ne(IGNORE).any(1).all()
         assert sorted(data.ordered_indices()) == list(range(len(data)))
-
-
-@pytest.mark.parametrize("asked", [{"eval_rouge": True}, {"eval_bleu": True}, {"eval_metric": "rouge"}], ids=str)
-def test_there_are_no_pairs_to_generate_for(asked: Dict[str, Any]) -> None:
-    task = PretrainingTask(PretrainingOptions(**asked), VOCABULARY)
-    with pytest.raises(
-        UserError, match=r"--eval-metric (rouge|bleu) scores pairs, and --task s2s_pretraining has text"
-    ):
-        task.check_training()
+        assert data.collater([]) == {}
 
 
 TASK = ["--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining"]
@@ -239,14 +236,3 @@ class TestCommands:
         options = ["--pretrained", bert, "--finetune-method", "infilling", "--noise-prob", "0.7", "--max-update", "2"]
         done = run(["fairseq-train", data, *task, *LIMITS, *options, "--batch-size", "8", *start])
         assert "loading pretrained model" in done.out + done.err
-
-    def test_mistakes_are_one_line(self, shards: str, bert: Path, data: Path, tmp_path: Path) -> None:
-        for folder, options, message in (
-            (data, [], "expected the output of fairseq-preprocess --only-source"),
-            (shards, ["--fragment-share", "2"], "--fragment-share is 2.0"),
-            (shards, ["--noise-prob", "0.5"], "--noise-prob is an option of --finetune-method infilling"),
-        ):
-            command = ["fairseq-train", folder, *MODEL, *LIMITS, "--pretrained", bert, "--max-tokens", "150"]
-            done = attempt([*command, "--save-dir", tmp_path / "save", *options], cwd=ROOT)
-            assert done.status != 0 and "Traceback" not in done.err
-            assert message in done.err.strip().splitlines()[-1]

@@ -5,9 +5,9 @@ from typing import Dict, Tuple
 import numpy as np
 import pytest
 import torch
-from builders import CONVENTIONS, PAD, Pair, ids, objective, padded, random_pairs, shifted, text
+from builders import CONVENTIONS, PAD, VOCABULARY, Pair, ids, objective, padded, random_pairs, shifted, text
 
-from s2sft_fairseq.slots import IGNORE, PADDING, Blocks, Convention, Slots, collate, lay_out, next_slots
+from s2sft_fairseq.slots import IGNORE, PADDING, Blocks, Convention, Slots, collate, lay_out, next_slots, opened
 
 TARGET = "w2 w3 w4 [SEP]"
 MASKED = "[MASK] [MASK] [MASK] [MASK]"
@@ -118,3 +118,12 @@ def test_decoding_steps_are_columns_of_the_layout(convention: Convention, cached
             assert getattr(last, name).equal(getattr(expected, name)), name
         assert last.group.gt(0).equal(expected.group.gt(0))
         known += int(cached) * context.token.size(1)
+
+
+def test_whatever_has_been_decided_is_known(convention: Convention) -> None:
+    """No token is padding in decoding, for all rows of a search are equally long."""
+    every_token = torch.arange(-1, len(VOCABULARY)).clamp(min=0).unsqueeze(0)
+    added = next_slots(every_token, convention, source_length=torch.tensor([[3]]), known=0)
+    assert not added.group.eq(PADDING).any()
+    decided = opened(every_token[:, 1:], convention)
+    assert added.token[:, : decided.size(1)].equal(decided)

@@ -4,6 +4,7 @@ The word flow predicts every token from what stands before it, the span flow fro
 share the target as context, which is noised: the model learns to write on after mistakes (section 3.2).
 """
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ from ..slots import IGNORE, Blocks, Convention, Slots, concatenate
 from ..span_vocabulary import SpanVocabulary
 from .corruption import CorruptionOptions
 from .objective import Objective, register_objective
+
+logger = logging.getLogger(__name__)
 
 QUERY = "[ATTN]"
 
@@ -95,6 +98,10 @@ class Infilling(Objective):
     def prepare(self) -> None:
         if self.flows[1]:
             _ = self.spans
+        elif self.options.span_vocab is not None:
+            logger.warning("--span-vocab is not read: the span flow is left out, for --word-flow-weight is 1")
+        if self.options.noise_token is not None and not self.options.noise_prob:
+            logger.warning(f"--noise-token {self.options.noise_token} is never put in, for --noise-prob is 0")
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, words = self.evaluate(source, target)
@@ -111,7 +118,10 @@ class Infilling(Objective):
         return torch.where(chosen, torch.from_numpy(rng.choice(self.noise, size=len(target))), target)
 
     def by_spans(self, words: Slots) -> Slots:
-        """The queries of the span flow [1, T]: as those of the words, but each at the step of its span's first one."""
+        """The queries of the span flow [1, T]: as those of the words, but each at the step of its span's first one.
+
+        Spans are those of the true words; in the noised ones, where section 3.3 looks for them, noise would break them.
+        """
         first = torch.from_numpy(self.spans.first_tokens(words.label[0].numpy()))
         return words._replace(step=words.step[:, first], group=words.group + words.group.size(1))
 

@@ -41,11 +41,11 @@ class Lengths(NamedTuple):
     probability: float
 
 
-LENGTHS = re.compile(r"(\d+)-(\d+):([\d.]+)")
+LENGTHS = re.compile(r"(\d{1,9})-(\d{1,9}):(\d*\.?\d+)")
 
 
 def parse_lengths(text: str) -> List[Lengths]:
-    """The distributions of ``--fragment-lengths``.
+    """The distributions of ``--fragment-lengths``, their probabilities divided by their sum.
 
     Raises:
         UserError: of another form, an empty distribution, or probabilities that do not add up to 1.
@@ -53,12 +53,13 @@ def parse_lengths(text: str) -> List[Lengths]:
     found = [LENGTHS.fullmatch(part) for part in text.split(",")]
     parsed = [Lengths(int(match[1]), int(match[2]), float(match[3])) for match in found if match]
     proper = len(parsed) == len(found) and all(0 < shortest <= longest for shortest, longest, _ in parsed)
-    if not proper or abs(sum(lengths.probability for lengths in parsed) - 1) > 1e-6:
+    total = sum(lengths.probability for lengths in parsed)
+    if not proper or abs(total - 1) > 1e-3:
         raise UserError(
             f"--fragment-lengths {text}; expected SHORTEST-LONGEST:PROBABILITY, more of them after commas, and "
             "probabilities that add up to 1, such as 1-4:0.4,4-32:0.6"
         )
-    return parsed
+    return [lengths._replace(probability=lengths.probability / total) for lengths in parsed]
 
 
 def draw_lengths(budget: int, lengths: Lengths, rng: np.random.Generator) -> np.ndarray:
