@@ -242,6 +242,8 @@ def test_what_has_no_value_is_null(evaluate: Evaluate, tmp_path: Path) -> None:
     found = evaluate("--metric", "glue", hypothesis=["1.5"] * 3, reference=["0.5", "1.5", "2.5"])
     assert found["figures"]["pearson"] == {"value": None, "low": None, "high": None}
     assert "NaN" not in (tmp_path / "found.json").read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="no scores of single examples"):
+        evaluate("--metric", "glue", "--each", tmp_path / "each.tsv", hypothesis=["1.5"], reference=["1.5"])
 
 
 def test_variety_has_no_interval(evaluate: Evaluate) -> None:

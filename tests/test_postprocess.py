@@ -88,6 +88,7 @@ def test_cnndm_reference() -> None:
 
 def test_gigaword() -> None:
     text = "the ( [UNK] ) index & rate rose 1 . 11 %"
+    assert one("<unk> <", "", "gigaword")[0] == "UNK &lt;"
     assert one(text, "1 (", "gigaword") == ("the -lrb- UNK -rrb- index &amp; rate rose #.## %", "1 (")
 
 
@@ -123,6 +124,7 @@ DSTC7 = {
     "[GitHub] (https://github.com)": "github ( __url__",
     "please try [ GitHub ] ( https://github.com )": "please try github",
     "we can't, they'll: it's [x] <b> caf\u00e9 __url__": "we can n't , they 'll : it 's x b caf __url__",
+    "I'm sure We're late: I've said they'd won't GET'EM": "i 'm sure we 're late : i 've said they 'd will n't get 'em",
     "\u2028": "",
 }
 
