@@ -99,7 +99,7 @@ STEPS: Dict[str, Steps] = {
     "cnndm": Steps("sentences at [X_SEP], Penn Treebank tokens, repetitions out", cnndm, cnndm_reference, MOST_WORDS),
     "gigaword": Steps("Penn Treebank tokens, digits as #", gigaword, unchanged),
     "apart": Steps(
-        "as basic, references unchanged: what cnndm and gigaword want of detokenized text", basic, unchanged
+        "as basic, references unchanged: what cnndm, gigaword and xsum want of detokenized text", basic, unchanged
     ),
     "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
     "dstc7": Steps("tokens of DSTC7's script, in references too", dstc7_tokens, dstc7_tokens),
