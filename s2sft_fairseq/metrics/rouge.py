@@ -105,7 +105,7 @@ class Rouge(Metric):
         if unparted and max(ours, theirs, share_with(SENTENCE_BEGINS, references)) > MANY:
             logger.warning(
                 f"nothing parts the sentences of the {' and '.join(unparted)}, as rouge_lsum needs it; name what does, "
-                "such as --sentence-separator ' . '"
+                "such as --sentence-separator '. '"
             )
 
     def printed(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Examples:
