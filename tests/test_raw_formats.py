@@ -452,3 +452,32 @@ def test_examples_are_drawn_as_likely_as_each_other():
     assert all(len(set(one)) == 3 for one in draws)
     counts = [sum(number in one for one in draws) for number in range(10)]
     assert all(500 < count < 700 for count in counts)
+
+
+TWO_FILES = [
+    ("{}.src", "{}.tgt"),
+    ("{}.src.txt", "{}.tgt.txt"),
+    ("{}.source", "{}.target"),
+    ("{}.document", "{}.summary"),
+    ("{}.article.txt", "{}.title.txt"),
+    ("{}.article.filter.txt", "{}.title.filter.txt"),
+    ("{}.pa.txt", "{}.q.txt"),
+    ("{}.src.20k", "{}.tgt.20k"),
+]
+ONE_FILE = {
+    "{}.jsonl": '{"source": "a", "target": "b"}\n',
+    "{}.json": '{"document": "a", "summary": "b", "id": 1}\n',
+    "{}.20k.tsv": "text\ttarget\na\tb\n",
+    "{}.csv": "src,tgt\na,b\n",
+}
+SPLIT_NAMES = [("train", "train"), ("valid", "dev"), ("valid", "val"), ("valid", "validation"), ("test", "test")]
+
+
+@pytest.mark.parametrize(("split", "name"), SPLIT_NAMES)
+def test_names_of_pairs(tmp_path, split, name):
+    forms = [*({two[0]: "a\n", two[1]: "b\n"} for two in TWO_FILES), *({one: text} for one, text in ONE_FILE.items())]
+    for number, form in enumerate(forms):
+        (tmp_path / str(number)).mkdir()
+        for file, text in form.items():
+            (tmp_path / str(number) / file.format(name)).write_text(text)
+        assert examples(FORMATS["dstc7"], tmp_path / str(number), split) == [Example("a", "b")], form

@@ -42,7 +42,7 @@ RUSH_TEST = (
     ("giga/input.txt", "task1_ref0.txt"),
     ("input.txt", "task1_ref0.txt"),
 )
-SMALL_TABLES = ("{}.10k.tsv", "{}*10k*.tsv")
+SMALL_TABLES = ("{}*10k*.tsv",)
 SMALL_FILES = (("{}.src.10k", "{}.tgt.10k"),)
 SOURCES = ("src", "document", "article", "source", "text")
 TARGETS = ("tgt", "summary", "highlights", "target")
