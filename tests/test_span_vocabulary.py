@@ -110,7 +110,7 @@ def test_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size:
     ],
     ids=ascii,
 )
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("size", [1, 4, 100])
 def test_text_of_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
     """Blocks end in the middle of lines; tokens are parted where fairseq's own tokenizer parts them."""
     monkeypatch.setattr(parted, "__defaults__", (size,))
@@ -230,7 +230,7 @@ def test_the_longest_span_first(tmp_path: Path) -> None:
     assert firsts(spans, "") == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.data())
 def test_parting_equals_a_plain_implementation(tokens: List[str], data: st.DataObject) -> None:
     ngrams = st.lists(st.sampled_from(WORDS), min_size=2, max_size=3).map(tuple)

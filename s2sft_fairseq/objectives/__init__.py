@@ -1,12 +1,9 @@
 """Fine-tuning methods, one file each; a new file in this folder is a new value of ``--finetune-method``."""
 
-import importlib
-import pkgutil
-
+from ..registry import import_all
 from .corruption import CorruptionOptions
 from .objective import OBJECTIVES, Objective, register_objective
 
-for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{module.name}")
+import_all(__name__, __path__)
 
 __all__ = ["OBJECTIVES", "CorruptionOptions", "Objective", "register_objective"]

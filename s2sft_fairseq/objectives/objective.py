@@ -1,12 +1,13 @@
 """What a fine-tuning method has to say, and the register of all methods."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
+from typing import ClassVar, Dict, Mapping, Optional, Tuple, Type
 
 import numpy as np
 from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
+from ..registry import registrar
 from ..segments import Segments
 from ..slots import Blocks, Convention, Slots, lay_out
 from .corruption import Corruption, CorruptionOptions
@@ -86,16 +87,6 @@ class Objective(ABC):
         return source + 2 * target + int(self.convention.start is not None)
 
 
-Registered = TypeVar("Registered", bound=Type[Objective])
 OBJECTIVES: Dict[str, Type[Objective]] = {}
-
-
-def register_objective(name: str) -> Callable[[Registered], Registered]:
-    """Makes an objective a value of ``--finetune-method``."""
-
-    def register(objective: Registered) -> Registered:
-        assert name not in OBJECTIVES, f"two objectives are named {name}"
-        OBJECTIVES[name] = objective
-        return objective
-
-    return register
+register_objective = registrar(OBJECTIVES, "objective")
+"""Makes an objective a value of ``--finetune-method``."""

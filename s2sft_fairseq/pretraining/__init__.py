@@ -1,11 +1,8 @@
 """Pre-training objectives, one file each; a new file in this folder is a new value of ``--objective``."""
 
-import importlib
-import pkgutil
-
+from ..registry import import_all
 from .pretraining_objective import PRETRAINING, PretrainingObjective, register_pretraining
 
-for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{module.name}")
+import_all(__name__, __path__)
 
 __all__ = ["PRETRAINING", "PretrainingObjective", "register_pretraining"]

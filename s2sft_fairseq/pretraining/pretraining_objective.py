@@ -1,7 +1,7 @@
 """What a pre-training objective has to say: how a text becomes slots; and the register of all objectives."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Callable, ClassVar, Dict, Optional, Type, TypeVar
+from typing import Any, ClassVar, Dict, Optional, Type
 
 import numpy as np
 from fairseq.dataclass import FairseqDataclass
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..dictionary import PretrainedDictionary
 from ..objectives import Objective
+from ..registry import registrar
 from ..slots import Blocks, Convention, Slots
 
 
@@ -59,16 +60,6 @@ class PretrainingObjective(ABC):
         """How many slots noise-free examples of texts of these lengths take."""
 
 
-Registered = TypeVar("Registered", bound=Type[PretrainingObjective])
 PRETRAINING: Dict[str, Type[PretrainingObjective]] = {}
-
-
-def register_pretraining(name: str) -> Callable[[Registered], Registered]:
-    """Makes an objective a value of ``--objective``."""
-
-    def register(objective: Registered) -> Registered:
-        assert name not in PRETRAINING, f"two objectives are named {name}"
-        PRETRAINING[name] = objective
-        return objective
-
-    return register
+register_pretraining = registrar(PRETRAINING, "pre-training objective")
+"""Makes an objective a value of ``--objective``."""
