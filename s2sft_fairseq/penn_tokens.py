@@ -139,8 +139,7 @@ class Rewriter:
 
     def hyphen(self) -> int:
         """Well - known -> well-known: here its first half."""
-        between = self.ahead() == "-" and self.place > 0 and self.ahead(1) != ""
-        if not between or self.last() in PUNCTUATION or self.ahead(1)[0] in PUNCTUATION:
+        if self.ahead() != "-" or self.last() in PUNCTUATION or self.ahead(1)[:1] in PUNCTUATION:  # as nothing is
             return 0
         return self.append("-")
 

@@ -15,6 +15,7 @@ from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.evaluate import main
 from s2sft_fairseq.metrics import METRICS, bootstrap
 from s2sft_fairseq.metrics.metric import Means
+from s2sft_fairseq.metrics.texts import read_lines
 
 COMMAND = ["python", "-m", "s2sft_fairseq.evaluate"]
 HYPOTHESES = ["the cat sat", "dogs bark loudly", "a bird"]
@@ -152,9 +153,10 @@ def test_what_fairseq_generate_wrote(evaluate: Evaluate) -> None:
     assert generated["figures"] == evaluate("--metric", "rouge")["figures"]
 
 
-def test_a_byte_order_mark_is_no_text(evaluate: Evaluate) -> None:
-    marked = ["\ufeff" + REFERENCES[0], *REFERENCES[1:]]
-    assert evaluate("--metric", "chrf", hypothesis=marked)["figures"]["chrf"]["value"] == pytest.approx(100)
+def test_lines_of_a_file(tmp_path: Path) -> None:
+    """Neither a byte order mark nor a carriage return is text; an empty line is an example."""
+    (tmp_path / "text").write_bytes("\ufeffa\u2028b\r\n\r\n\nc".encode())
+    assert read_lines(tmp_path / "text") == ["a\u2028b", "", "", "c"]
 
 
 def test_sacrebleus_signature(evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:

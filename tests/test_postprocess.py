@@ -27,6 +27,10 @@ PENN = {
     "the U . S . army": "the U.S. . army",
     "U . S . A . now": "U.S. . A . now",
     "A . then": "A . then",
+    "A , B . C": "A , B . C",
+    "U . N . x A . y": "U.N.xA . x A . y",  # an oddity
+    "U . N . x b . y": "U.N. . x b . y",
+    "U . N . x A b": "U.N. . x A b",
     "": "",
 }
 CNNDM = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import UserError
+from ..vocabulary import split_lines
 
 GENERATED = re.compile(r"([DH])-(\d+)\t[^\t]*\t(.*)", re.DOTALL)  # D-17 <tab> score <tab> text
 
@@ -46,7 +47,7 @@ def read_texts(files: Files) -> Texts:
 
 
 def read_lines(path: Path) -> List[str]:
-    """The lines of a UTF-8 file, without a byte order mark; only a line feed ends a line.
+    """The lines of a UTF-8 file, without a byte order mark; only a line feed ends a line (CRLF is taken too).
 
     Raises:
         UserError: the file cannot be read.
@@ -57,8 +58,7 @@ def read_lines(path: Path) -> List[str]:
         raise UserError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 (byte {error.start}: {error.reason}); convert it with iconv") from None
-    lines = text.split("\n")
-    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
+    return split_lines(text)
 
 
 def read_hypotheses(path: Path) -> List[str]:
