@@ -368,19 +368,22 @@ def test_word_pieces_are_joined_but_no_digits_of_gigaword(tmp_path):
     (tmp_path / "train.tsv").write_text("src\ttgt\nbar ##bed\tgo ##od\n## percent of us$ ##.#\tthe ##th\n")
     (tmp_path / "valid.src").write_text("the ##th\n")
     (tmp_path / "valid.tgt").write_text("a ##b\n")
+    (tmp_path / "test.pa.tok.txt").write_text("bar ##bed\n")
+    (tmp_path / "test.q.tok.txt").write_text("go ##od ?\n")
     assert examples(columns.read, tmp_path) == [Example("barbed", "good"), Example("## percent of us$ ##.#", "theth")]
     assert examples(columns.read, tmp_path, "valid") == [Example("the ##th", "a ##b")]
+    assert examples(columns.read, tmp_path, "test") == [Example("barbed", "good ?")]
 
 
 def test_parts_of_a_source(tmp_path):
-    rows = ["a long passage [SEP] why\tq", "why [SEP] a long passage\tq", "a b [SEP] c [SEP] d\tq", "[SEP] a\tq"]
+    rows = ["a long passage [SEP] why\tq", "why [SEP] a long passage\tq", "a b [SEP] c [SEP] d\tq", "a [SEP] b\tq"]
     (tmp_path / "train.tsv").write_text("\n".join(rows))
     shared = {"target": "q", "keep": "answer", "query": "why", "turns": ("why",)}
     first, second, third, last = examples(columns.read, tmp_path)
     assert first == Example("a long passage", **shared)
     assert second == Example("a long passage", text_last=True, **shared)
     assert third == Example("a b", "q", turns=("c", "d"), keep="overlap", query="d")
-    assert last == Example("[SEP] a", "q")
+    assert last == Example("a", "q", turns=("b",), keep="answer", query="b")
 
 
 def test_pairs_are_reversed_as_the_data_set_is(tmp_path):
@@ -481,3 +484,12 @@ def test_names_of_pairs(tmp_path, split, name):
         for file, text in form.items():
             (tmp_path / str(number) / file.format(name)).write_text(text)
         assert examples(FORMATS["dstc7"], tmp_path / str(number), split) == [Example("a", "b")], form
+
+
+@pytest.mark.parametrize("folder", ["Giga", "giga", "."])
+def test_test_set_of_gigaword_is_not_that_of_duc(tmp_path, folder):
+    for place, word in ((folder, "a"), *([] if folder == "." else [("DUC2003", "b"), ("duc2004", "b")])):
+        (tmp_path / place).mkdir(exist_ok=True)
+        for name in ("input.txt", "task1_ref0.txt"):
+            (tmp_path / place / name).write_text(f"{word}\n")
+    assert examples(columns.read, tmp_path, "test") == [Example("a", "a")]
