@@ -40,6 +40,7 @@ CNNDM = {
     "a b c d e [X_SEP] a b c f g": "a b c d e\na b c f g",
     "a b c d e [X_SEP] a b c d f [X_SEP] f g h i j": "a b c d e\nf g h i j",
     "he (or she) said so today": "he -LRB- or she -RRB- said so today",
+    "see a[b] for the rest": "see a -LSB- b -RSB- for the rest",
     "[X_SEP]": "",
     "": "",
 }
