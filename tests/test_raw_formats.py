@@ -493,3 +493,10 @@ def test_test_set_of_gigaword_is_not_that_of_duc(tmp_path, folder):
         for name in ("input.txt", "task1_ref0.txt"):
             (tmp_path / place / name).write_text(f"{word}\n")
     assert examples(columns.read, tmp_path, "test") == [Example("a", "a")]
+
+
+def test_selection_of_10000_beside_the_whole(tmp_path):
+    for name, text in (("src", "a\nb\n"), ("tgt", "c\nd\n"), ("src.10k", "b\n"), ("tgt.10k", "d\n")):
+        (tmp_path / f"train.{name}").write_text(text)
+    small, whole = (examples(FORMATS[name], tmp_path) for name in ("columns-10k", "columns"))
+    assert (small, whole) == ([Example("b", "d")], [Example("a", "c"), Example("b", "d")])
