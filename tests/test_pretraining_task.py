@@ -52,9 +52,10 @@ def binarized(folder: Path, lines: List[str], dictionary: PretrainedDictionary =
 
 def set_up(*folders: Path, model: Optional[Dict[str, Any]] = None, **options: Any) -> PretrainingTask:
     """A task that is about to train a small model, as fairseq-train makes it."""
-    cfg = PretrainingOptions(data=":".join(map(str, folders)), **RUN, **options)
+    cfg = PretrainingOptions(data=":".join(map(str, folders)), **{**RUN, **options})
     task = PretrainingTask.setup_task(cfg)
-    task.build_model(OmegaConf.structured(ModelOptions(**{**SMALL, **(model or {})})))
+    made = task.build_model(OmegaConf.structured(ModelOptions(**{**SMALL, **(model or {})})))
+    assert made is task.model
     return task
 
 
@@ -103,6 +104,7 @@ class TestTask:
         ("options", "message"),
         [
             ({"objective": "ernie_gen", "fragment_share": 2.0}, "--fragment-share is 2.0"),
+            ({"fp16": True}, "--fp16 needs a GPU and found a CPU"),
             ({"word_flow_weight": 0.5, "span_vocab": "nowhere"}, "nowhere cannot be read"),
             ({"model": {"finetune_method": "causal"}, "noise_prob": 0.5}, "--noise-prob is an option of .* infilling"),
             ({"model": {"source_layout": "columns"}}, "--source-layout columns: a text has no parts"),
