@@ -1,5 +1,6 @@
 """Runs the literal commands, as a user types them, on tiny models and texts."""
 
+import functools
 import os
 import random
 import re
@@ -7,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+
+from fork_server import Done, ForkServer
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -18,12 +21,10 @@ IMPORT = ["python", "-m", "s2sft_fairseq.import_pretrained"]
 ERROR = "s2sft_fairseq: error:"
 
 
-class Done(NamedTuple):
-    """A finished command."""
-
-    status: int
-    out: str
-    err: str
+@functools.lru_cache
+def fork_server() -> ForkServer:
+    """One for all tests of this process."""
+    return ForkServer()
 
 
 def environment(extra: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
@@ -38,11 +39,19 @@ def attempt(
     stdin: bytes = b"",
     cwd: Path = ROOT,
     env: Optional[Mapping[str, str]] = None,
+    fork: bool = True,
 ) -> Done:
-    """Runs a command from the root of the repository, whatever comes of it."""
-    words = [str(word) for word in command]
+    """Runs a command from the root of the repository, whatever comes of it; in a fork if that makes no difference."""
+    words = ["python" if word == sys.executable else str(word) for word in command]
+    if fork and env is None and is_forkable(words):
+        return fork_server().run(words, stdin=stdin, cwd=cwd, env=environment())
     done = subprocess.run(words, input=stdin, cwd=cwd, env=environment(env), capture_output=True, check=False)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+
+def is_forkable(words: Sequence[str]) -> bool:
+    """Whether it is one of fairseq's commands, a module or a script."""
+    return words[0].startswith("fairseq-") or (words[0] == "python" and words[1] != "-c")
 
 
 def run(command: Sequence[object], **options: object) -> Done:

@@ -65,8 +65,8 @@ class TestLines:
         assert sorted(hypotheses(searched[method])) == list(range(100))
 
     def test_successful_commands_do_not_warn(self, data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
-        generate = run(generate_command(data, imported["masked"]))
-        train = run(train_command(data, tmp_path, **TINY))
+        generate = run(generate_command(data, imported["masked"]), fork=False)
+        train = run(train_command(data, tmp_path, **TINY), fork=False)
         for done in (generate, train):
             assert "Warning" not in done.err and "deprecat" not in done.err
 
@@ -83,22 +83,14 @@ class TestLines:
 class TestScores:
     """A hypothesis' score is what scoring it as a reference gives."""
 
-    @pytest.mark.parametrize("beam", [1, 4])
     @pytest.mark.parametrize("method", METHODS)
     def test_score_reference(
-        self,
-        texts: Path,
-        data: Path,
-        bert: Path,
-        imported: Dict[str, Path],
-        tmp_path: Path,
-        method: str,
-        beam: int,
+        self, texts: Path, data: Path, bert: Path, imported: Dict[str, Path], tmp_path: Path, method: str
     ) -> None:
-        found = hypotheses(run(generate_command(data, imported[method], beam=beam, nbest=beam)).out)
+        found = hypotheses(run(generate_command(data, imported[method], beam=4, nbest=4)).out)
         rows = [(number, hypo) for number, hypos in found.items() for hypo in hypos]
         finished = [(number, hypo) for number, hypo in rows if hypo.text]  # fairseq cannot align an empty reference
-        assert len(finished) > 50 * beam
+        assert len(finished) > 200
         lines = sources(texts)
         write_pairs(tmp_path, "test", [lines[number] for number, _ in finished], [h.text for _, h in finished])
         run(preprocess_command(tmp_path, tmp_path / "bin", bert))
@@ -301,7 +293,7 @@ class TestHelp:
         assert "(default: pseudo_masked)" in out and "(default: 448)" in out
 
     def test_import_help(self) -> None:
-        out = run(["python", "-m", "s2sft_fairseq.import_pretrained", "--help"]).out
+        out = run(["python", "-m", "s2sft_fairseq.import_pretrained", "--help"], fork=False).out
         assert "(default: pseudo_masked)" in out and "(default: 448)" in out
 
     def test_vocabulary_may_be_the_directory(self, bert: Path, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ class TestMistakes:
 
     @pytest.mark.slow
     def test_on_the_command_line(self, tmp_path: Path) -> None:
-        assert "no file" in mistake([*COMMAND, "--checkpoint", tmp_path / "absent.pt"])
+        assert "no file" in mistake([*COMMAND, "--checkpoint", tmp_path / "absent.pt"], fork=False)
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

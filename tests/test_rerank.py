@@ -179,7 +179,8 @@ def test_command(data: Path, imported: Dict[str, Path], tmp_path: Path) -> None:
     listed = hypotheses((tmp_path / "generate-test.txt").read_text())
     assert len(lines) == 100
     assert all(line in [h.text for h in listed[number]] for number, line in enumerate(lines))
-    assert "no such metric" in mistake([*CALL, *words, "--output", tmp_path / "x", "--metric", "rogue"])
+    wrong = [*CALL, *words, "--output", tmp_path / "x", "--metric", "rogue"]
+    assert "no such metric" in mistake(wrong, fork=False)
     assert not (tmp_path / "x").exists()
 
 
