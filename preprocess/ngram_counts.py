@@ -111,8 +111,8 @@ def end_of_token(file: BinaryIO, place: int) -> int:
     return place
 
 
-def encoded(block: Block, rows: Mapping[str, int], ahead: int) -> tuple[np.ndarray, int]:
-    """The rows of a block's tokens and of up to `ahead` ones behind it in its last line, int64 [T].
+def encoded(block: Block, rows: Mapping[str, int]) -> tuple[np.ndarray, int]:
+    """The rows of a block's tokens and of those behind it in its last line, as far as MARGIN reaches, int64 [T].
 
     Between lines, and for tokens that have no row, there is a break. Tokens are parted as fairseq-preprocess parts
     them, at whitespace of any kind.
@@ -130,7 +130,7 @@ def encoded(block: Block, rows: Mapping[str, int], ahead: int) -> tuple[np.ndarr
     for number, line in enumerate(decoded(text, block).split("\n")):
         found += [BREAK] * (number > 0)
         found += [rows.get(token, BREAK) for token in line.split()]
-    following = behind.partition(b"\n")[0].decode(errors="ignore").split()[:ahead]
+    following = behind.partition(b"\n")[0].decode(errors="ignore").split()
     return np.array(found + [rows.get(token, BREAK) for token in following], dtype=np.int64), len(found)
 
 
@@ -169,7 +169,7 @@ def count_block(
         the block, and the files, numbers of records and sums of counts of its runs.
     """
     number, block = numbered
-    (found, own), written = encoded(block, rows, max(orders) - 1), []
+    (found, own), written = encoded(block, rows), []
     for order in orders:
         run, counts = np.unique(ngrams(found[: own + order - 1], order, base), return_counts=True)
         path = folder / f"{order}.{number}"
