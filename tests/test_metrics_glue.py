@@ -38,8 +38,9 @@ def test_labels(pairs):
     both = sum(p == e == 1 for p, e in zip(predicted, expected))
     assert figures["accuracy"] == pytest.approx(100 * np.mean(np.equal(predicted, expected)))
     assert figures["matthews"] == pytest.approx(100 * plain_matthews(predicted, expected))
-    if 1 in expected + predicted:
-        assert figures["f1"] == pytest.approx(100 * 2 * both / (sum(predicted) + sum(expected)))
+    positives = sum(predicted) + sum(expected)
+    if positives:
+        assert figures["f1"] == pytest.approx(100 * 2 * both / positives)
 
 
 @given(PAIRS)
@@ -70,7 +71,8 @@ def test_any_sample_of_the_examples():
     chosen = np.array([0, 0, 3])
     whole = examples([0, 1, 1, 0], [0, 1, 0, 1])
     assert whole.figures(chosen) == pytest.approx(examples([0, 0, 0], [0, 0, 1]).figures(), nan_ok=True)
-    assert list(whole.each()["accuracy"]) == [100, 100, 0, 0]
+    assert list(whole.each()["accuracy"]) == [100, 100, 0, 0] and len(whole) == 4
+    assert whole.figures(np.array([0, 3]))["f1"] == 0 and whole.figures(np.array([0, 0]))["f1"] == 0
 
 
 def test_one_line():
@@ -85,7 +87,7 @@ def test_text_is_no_label():
 
 def test_several_references_are_a_mistake():
     with pytest.raises(UserError, match="one label for each"):
-        Glue().examples(["a"], [["a", "b"]])
+        Glue().examples(["a", "a"], [["a"], ["a", "b"]])
 
 
 def test_a_library_that_is_not_there():
