@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq.data import FairseqDataset
 
@@ -39,6 +39,23 @@ def data_folder(data: Optional[str], epoch: int = 1) -> Path:
     """The data directory of an epoch, for several take turns; raises UserError as :func:`data_folders` does."""
     folders = data_folders(data)
     return folders[(epoch - 1) % len(folders)]
+
+
+def shared_vocabulary(folders: Sequence[Path], read: Callable[[Path], PretrainedDictionary]) -> PretrainedDictionary:
+    """The vocabulary that all folders were binarized with; ``read`` finds that of one.
+
+    Raises:
+        UserError: there are different ones.
+    """
+    first, *others = map(read, folders)
+    for folder, dictionary in zip(folders[1:], others):
+        if dictionary.fingerprint() != first.fingerprint():
+            raise UserError(
+                f"{folder} was binarized with another vocabulary than {folders[0]}; run "
+                "fairseq-preprocess for all of them with the same --srcdict VOCAB"
+            )
+    logger.info(f"vocabulary of {len(first):,} tokens, {first.fingerprint()}")
+    return first
 
 
 class Longest(NamedTuple):

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Iterator, Optional, Type
 
 PREFIX = "s2sft_fairseq: error:"
+OF_FLAGS = ("--", "Must specify batch size ", "Sentences lengths should not exceed max_tokens", "The dataset is empty.")
+"""How fairseq's complaints of flags begin, which it raises as AssertionError or Exception."""
 NO_ALIGNMENT = "{flag}: this model has no cross-attention to align by; leave it out"
 
 
@@ -35,9 +37,9 @@ def one_line(error: BaseException) -> Optional[str]:
 
 
 def refused_by_fairseq(error: BaseException) -> Optional[str]:
-    """What fairseq asserts of its flags, in its own words but for one that does not hold here."""
+    """What fairseq says of its flags, in its own words but for one that does not hold here."""
     message = str(error)
-    if not isinstance(error, AssertionError) or not message.startswith("--"):
+    if type(error) not in (AssertionError, Exception) or not message.startswith(OF_FLAGS):
         return None
     return NO_ALIGNMENT.format(flag="--replace-unk") if message.startswith("--replace-unk") else message
 

@@ -8,7 +8,7 @@ from typing import Any
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
-from .binarized import data_folder, data_folders
+from .binarized import data_folder, data_folders, shared_vocabulary
 from .declared_options import check_declared, with_options_of
 from .dictionary import PretrainedDictionary
 from .errors import UserError
@@ -53,16 +53,7 @@ class PretrainingTask(S2SFTTask):
         Raises:
             UserError: no data directory, no vocabulary in it, or different ones.
         """
-        folders = data_folders(cfg.data)
-        first, *others = map(cls.vocabulary_of, folders)
-        for folder, dictionary in zip(folders[1:], others):
-            if dictionary.fingerprint() != first.fingerprint():
-                raise UserError(
-                    f"{folder} was binarized with another vocabulary than {folders[0]}; run "
-                    "fairseq-preprocess for all of them with the same --srcdict VOCAB"
-                )
-        logger.info(f"vocabulary of {len(first):,} tokens, {first.fingerprint()}")
-        return cls(cfg, first)
+        return cls(cfg, shared_vocabulary(data_folders(cfg.data), cls.vocabulary_of))
 
     @classmethod
     def vocabulary_of(cls, folder: Path) -> PretrainedDictionary:

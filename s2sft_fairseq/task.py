@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from . import pretrained, text_side
 from .adapter_checkpoints import open_base
 from .adapters import note_base
-from .binarized import Longest, Sides, data_folder, framed, read_sides
+from .binarized import Longest, Sides, data_folder, data_folders, framed, read_sides, shared_vocabulary
 from .criterion import SlotCriterion
 from .dataset import PairDataset
 from .declared_options import check_declared
@@ -62,7 +63,7 @@ class S2SFTTask(FairseqTask):
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
-        """Loads the vocabulary beside the binarized data, and checks that both sides share it.
+        """Loads the vocabulary beside the binarized data, which both sides and all folders share.
 
         Raises:
             UserError: no data directory, no vocabulary in it, two different ones, or --left-pad-source.
@@ -71,20 +72,26 @@ class S2SFTTask(FairseqTask):
             raise UserError(
                 f"--left-pad-source {cfg.left_pad_source}: this task packs slots padded on the right; leave it out"
             )
-        folder = data_folder(cfg.data)
+        folders = data_folders(cfg.data)
         if cfg.source_lang is None or cfg.target_lang is None:
-            cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(str(folder))
+            cfg.source_lang, cfg.target_lang = data_utils.infer_language_pair(str(folders[0]))
         if cfg.source_lang is None or cfg.target_lang is None:
-            raise UserError(f"{folder} has no binarized pairs; expected the output of fairseq-preprocess")
-        source = cls.load_dictionary(folder / f"dict.{cfg.source_lang}.txt")
-        target = folder / f"dict.{cfg.target_lang}.txt"  # not there after fairseq-preprocess --only-source
-        if target.exists() and cls.load_dictionary(target).fingerprint() != source.fingerprint():
+            raise UserError(f"{folders[0]} has no binarized pairs; expected the output of fairseq-preprocess")
+        languages = str(cfg.source_lang), str(cfg.target_lang)
+        return cls(cfg, shared_vocabulary(folders, partial(cls.joined_vocabulary, languages=languages)))
+
+    @classmethod
+    def joined_vocabulary(cls, folder: Path, *, languages: Tuple[str, str]) -> PretrainedDictionary:
+        """The vocabulary of both sides; raises UserError if they have two."""
+        source, target = (folder / f"dict.{language}.txt" for language in languages)
+        vocabulary = cls.load_dictionary(source)
+        # there is no target's after fairseq-preprocess --only-source
+        if target.exists() and cls.load_dictionary(target).fingerprint() != vocabulary.fingerprint():
             raise UserError(
                 f"{folder}: source and target were binarized with different vocabularies; "
                 "run fairseq-preprocess with --srcdict VOCAB --joined-dictionary"
             )
-        logger.info(f"vocabulary of {len(source):,} tokens, {source.fingerprint()}")
-        return cls(cfg, source)
+        return vocabulary
 
     @classmethod
     def load_dictionary(cls, filename: Any) -> PretrainedDictionary:

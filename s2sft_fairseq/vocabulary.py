@@ -263,9 +263,9 @@ def parse_json(file: Path) -> Any:
 
 
 def read_text(file: Path) -> str:
-    """The content of a UTF-8 file, or one clear line."""
+    """The content of a UTF-8 file without its byte order mark, or one clear line."""
     try:
-        return file.read_bytes().decode("utf-8")
+        return file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

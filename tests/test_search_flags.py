@@ -168,6 +168,7 @@ def test_tokens_that_may_repeat(size: int) -> None:
     [
         ("--sampling requires --nbest to be equal to --beam", "--sampling requires --nbest to be equal to --beam"),
         ("--replace-unk requires a raw text dataset", NO_ALIGNMENT.format(flag="--replace-unk")),
+        ("Must specify batch size either with --max-tokens or --batch-size",) * 2,
         ("something else", None),
     ],
 )

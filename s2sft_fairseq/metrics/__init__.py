@@ -1,12 +1,9 @@
 """Metrics, one file each; a new file in this folder that registers one is a new value of ``--metric``."""
 
-import importlib
-import pkgutil
-
+from ..registry import import_all
 from .metric import METRICS, Examples, Means, Metric, register_metric
 from .texts import Files, Texts
 
-for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{module.name}")
+import_all(__name__, __path__)
 
 __all__ = ["METRICS", "Examples", "Files", "Means", "Metric", "Texts", "register_metric"]
