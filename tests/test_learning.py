@@ -21,16 +21,16 @@ from commands import (
 pytestmark = pytest.mark.slow
 
 SYMBOLS = WORDS[:20]
-UPDATES = {"causal": 2000, "infilling": 2000, "masked": 800, "pseudo_masked": 800}
+UPDATES = {"causal": 900, "infilling": 900, "masked": 600, "pseudo_masked": 600}
 """About twice as many as it takes; where a known token predicts its successor, it takes longer."""
 
 
 def strings(count: int, *, seed: int) -> List[str]:
-    """Random strings of three to six symbols, none twice."""
+    """Random strings of three to five different symbols, none twice."""
     rng = random.Random(seed)
     found: Dict[str, None] = {}
     while len(found) < count:
-        found[" ".join(rng.choices(SYMBOLS, k=rng.randint(3, 6)))] = None
+        found[" ".join(rng.sample(SYMBOLS, k=rng.randint(3, 5)))] = None
     return list(found)
 
 
@@ -54,8 +54,8 @@ def reversal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_learns_to_reverse(reversal: Path, tmp_path: Path, method: str) -> None:
     shape = dict(encoder_layers=2, encoder_embed_dim=64, encoder_ffn_embed_dim=256, encoder_attention_heads=4)
     regularization = dict(dropout=0, attention_dropout=0, label_smoothing=0, clip_norm=1)
-    schedule = dict(lr="2e-3", lr_scheduler="polynomial_decay", warmup_updates=100)
-    length = dict(total_num_update=UPDATES[method], max_update=UPDATES[method], batch_size=64)
+    schedule = dict(lr="2e-3", adam_betas="(0.9, 0.98)", lr_scheduler="polynomial_decay", warmup_updates=100)
+    length = dict(total_num_update=UPDATES[method], max_update=UPDATES[method], batch_size=32)
     saving = dict(no_epoch_checkpoints=True, disable_validation=True, num_workers=0, seed=1)
     options = {**shape, **regularization, **schedule, **length, **saving}
     run(train_command(reversal / "bin", tmp_path, finetune_method=method, **options))
