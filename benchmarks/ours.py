@@ -11,8 +11,8 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 from torch import Tensor
 
-from s2sft_fairseq.model import S2SFTModel
-from s2sft_fairseq.task import S2SFTTask
+from s2sft_fairseq.models.seq2seq_model import S2SFTModel
+from s2sft_fairseq.training.finetuning_task import S2SFTTask
 
 from .shapes import LENGTHS, Lengths, Shape
 from .texts import SPLIT, data_bin

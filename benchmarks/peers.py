@@ -19,8 +19,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from s2sft_fairseq.dictionary import PretrainedDictionary
-from s2sft_fairseq.slots import IGNORE
+from s2sft_fairseq.objectives.slots import IGNORE
+from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
 from .ours import LABEL_SMOOTHING, Sample
 from .shapes import Lengths, Shape

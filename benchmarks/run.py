@@ -27,7 +27,7 @@ import benchmarks.quiet  # noqa: F401  (before the libraries, in started process
 from benchmarks import machine, results
 from benchmarks.cases import CASES, FAST, FULL, MAIN_CASES, SMALLEST, Settings
 from benchmarks.texts import WORK
-from s2sft_fairseq.files import whole_files
+from s2sft_fairseq.common.atomic_files import whole_files
 
 ROUNDS = {SMALLEST: 1, FAST: 3, FULL: 5}
 EPILOG = "cases:\n" + "\n".join(f"  {name:12} {text}" for name, text in CASES.items())

@@ -18,7 +18,7 @@ from typing import BinaryIO, List, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from s2sft_fairseq.errors import UserError
+from s2sft_fairseq.common.errors import UserError
 
 BLOCK = 8 << 20  # bytes of text that a worker counts at a time
 ROOM = 1 << 20  # records in memory while runs are merged

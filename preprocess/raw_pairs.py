@@ -33,15 +33,15 @@ from raw_formats.records import SENTENCE_END, Example, Records
 from text_files import write_columns, write_files
 from tqdm import tqdm
 
-from s2sft_fairseq import vocabulary
-from s2sft_fairseq.chunks import Source
-from s2sft_fairseq.penn_tokens import penn_tokens
-from s2sft_fairseq.postprocess import REFERENCE_SENTENCE_END
-from s2sft_fairseq.segments import LAYOUTS
+from s2sft_fairseq.metrics.postprocessing.penn_treebank import penn_tokens
+from s2sft_fairseq.metrics.postprocessing.steps import REFERENCE_SENTENCE_END
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS
 from s2sft_fairseq.select_chunk import fitting
-from s2sft_fairseq.special_tokens import nearest_spelling
-from s2sft_fairseq.text.automatic import AutomaticSplitter
-from s2sft_fairseq.text.splitter import Splitter, SplitterOptions
+from s2sft_fairseq.text import vocabulary
+from s2sft_fairseq.text.passage_selection import Source
+from s2sft_fairseq.text.special_tokens import nearest_spelling
+from s2sft_fairseq.text.tokenizers.auto import AutomaticSplitter
+from s2sft_fairseq.text.tokenizers.tokenizer import Splitter, SplitterOptions
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("src", "tgt", "ref")

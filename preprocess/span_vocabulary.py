@@ -24,8 +24,8 @@ from ngram_counts import Runs, count, spelled
 from text_files import write_files
 from tqdm import tqdm
 
-from s2sft_fairseq import vocabulary
-from s2sft_fairseq.special_tokens import is_ordinary
+from s2sft_fairseq.text import vocabulary
+from s2sft_fairseq.text.special_tokens import is_ordinary
 
 
 def t_statistics(counts: np.ndarray, total: int, by_chance: np.ndarray) -> np.ndarray:

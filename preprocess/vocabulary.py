@@ -13,8 +13,8 @@ from pathlib import Path
 
 from text_files import write_files
 
-from s2sft_fairseq.dictionary import PretrainedDictionary
-from s2sft_fairseq.vocabulary import read
+from s2sft_fairseq.text.dictionary import PretrainedDictionary
+from s2sft_fairseq.text.vocabulary import read
 
 
 def parse_arguments() -> argparse.Namespace:

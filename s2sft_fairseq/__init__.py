@@ -5,9 +5,9 @@ Importing the package (``--user-dir s2sft_fairseq``) registers the tasks ``s2s_f
 ``S2SModel.from_pretrained(CHECKPOINT)`` opens a trained model.
 """
 
-from .compatibility import check_environment
-from .errors import install_hook
-from .preprocessing import check_texts_first
+from .common.errors import install_hook
+from .common.fairseq_patches import check_environment
+from .common.preprocessing import check_texts_first
 
 __version__ = "0.1.0"
 
@@ -15,7 +15,9 @@ install_hook()
 check_environment(__name__)
 check_texts_first()
 
-from . import criterion, model, pretraining_task, task, text  # noqa: E402  (fairseq is checked first)
-from .hub import S2SModel  # noqa: E402
+from .hub import S2SModel  # noqa: E402  (fairseq is checked first)
+from .models import seq2seq_model  # noqa: E402
+from .text import tokenizers  # noqa: E402
+from .training import criterion, finetuning_task, pretraining_task  # noqa: E402
 
-__all__ = ["S2SModel", "criterion", "model", "pretraining_task", "task", "text"]
+__all__ = ["S2SModel", "criterion", "finetuning_task", "pretraining_task", "seq2seq_model", "tokenizers"]

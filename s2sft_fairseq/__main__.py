@@ -8,11 +8,11 @@ from typing import Optional
 
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
-from .criterion import LabelSmoothedOptions
-from .model_options import ModelOptions
-from .optimizer import AdamWOptions
-from .pretraining_task import PretrainingOptions
-from .text.splitter import SplitterOptions
+from .models.options import ModelOptions
+from .text.tokenizers.tokenizer import SplitterOptions
+from .training.criterion import LabelSmoothedOptions
+from .training.optimizer import AdamWOptions
+from .training.pretraining_task import PretrainingOptions
 
 SECTIONS = (
     (

@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
-from .errors import UserError
-from .evaluation_report import STANDARD, Report, write_each, write_json
+from .common.errors import UserError
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
 from .metrics.metric import natural
-from .postprocess import STEPS, postprocess
+from .metrics.postprocessing.steps import STEPS, postprocess
+from .metrics.report import STANDARD, Report, write_each, write_json
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

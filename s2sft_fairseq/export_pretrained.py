@@ -14,16 +14,17 @@ from typing import Any, Dict, List, Mapping, Optional
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import checkpoints, vocabulary
-from .adapters import has_adapters
-from .checkpoints import PREFIX
-from .dictionary import PretrainedDictionary
-from .errors import UserError
-from .families import FAMILIES, Family
-from .families.family import SEGMENTS, TOKENS, measure
-from .files import whole_files
+from .common.atomic_files import whole_files
+from .common.errors import UserError
 from .merge_adapters import merged_tensors
-from .vocabulary_files import copy_vocabulary, with_added
+from .models import checkpoints
+from .models.adapters import has_adapters
+from .models.checkpoints import PREFIX
+from .pretrained.families import FAMILIES, Family
+from .pretrained.families.family import SEGMENTS, TOKENS, measure
+from .text import vocabulary
+from .text.dictionary import PretrainedDictionary
+from .text.vocabulary_copy import copy_vocabulary, with_added
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:

@@ -22,13 +22,13 @@ from fairseq import utils
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from . import checkpoints
-from .errors import UserError
+from .common.errors import UserError
+from .common.preprocessing import count_lines
+from .common.text_lines import STANDARD, growing, read_lines
 from .generate_options import arguments
 from .hub import Hypothesis, S2SModel
-from .lines import STANDARD, growing, read_lines
-from .options import OF_FAIRSEQ, OF_PLUGIN
-from .preprocessing import count_lines
+from .models import checkpoints
+from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN
 
 WINDOW = 1024
 """Lines that are read, searched and written together; sorted by length, they fill batches of like length."""

@@ -8,10 +8,10 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.registry import REGISTRIES
 
 from .__main__ import HelpFormatter
-from .lines import STANDARD
-from .loading import BATCH
-from .options import TextGeneration
-from .search_options import SearchOptions
+from .common.text_lines import STANDARD
+from .hub_loading import BATCH
+from .search.keyword_options import TextGeneration
+from .search.options import SearchOptions
 
 
 class TeachingFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -18,9 +18,9 @@ from fairseq.token_generation_constraints import pack_constraints
 from torch import Tensor
 from tqdm import tqdm
 
-from . import loading
-from .errors import UserError
-from .options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
+from . import hub_loading as loading
+from .common.errors import UserError
+from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
 
 Text = Union[str, Tensor]
 """A text, or its tokens [T] with the end token, as ``encode`` makes them."""

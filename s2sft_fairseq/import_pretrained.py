@@ -15,13 +15,14 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
-from . import text_side, vocabulary
-from .dictionary import PretrainedDictionary
-from .files import whole_files
-from .model import S2SFTModel
-from .objectives import OBJECTIVES
-from .pretrained import check_directory
-from .task import S2SFTTask
+from .common.atomic_files import whole_files
+from .models.seq2seq_model import S2SFTModel
+from .objectives.finetuning import OBJECTIVES
+from .pretrained.checkpoint import check_directory
+from .text import checkpoint_vocabulary as text_side
+from .text import vocabulary
+from .text.dictionary import PretrainedDictionary
+from .training.finetuning_task import S2SFTTask
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:

@@ -12,13 +12,13 @@ from typing import Any, Dict, List, Mapping, Optional
 import torch
 from torch import Tensor
 
-from . import checkpoints
-from .adapters import has_adapters, merge
-from .dictionary import PretrainedDictionary
-from .errors import UserError
-from .files import whole_files
-from .task import S2SFTTask
-from .text_side import TextSide, unpacked
+from .common.atomic_files import whole_files
+from .common.errors import UserError
+from .models import checkpoints
+from .models.adapters import has_adapters, merge
+from .text.checkpoint_vocabulary import TextSide, unpacked
+from .text.dictionary import PretrainedDictionary
+from .training.finetuning_task import S2SFTTask
 
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:

@@ -18,11 +18,11 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
-from .errors import UserError
-from .files import whole_files
+from .common.atomic_files import whole_files
+from .common.errors import UserError
 from .metrics import METRICS
 from .metrics.texts import read_lines
-from .traces import Trace, Traces, read_traces
+from .search.nbest import Trace, Traces, read_traces
 
 Score = Callable[[Trace], float]
 

@@ -23,12 +23,12 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from tqdm import tqdm
 
-from .chunks import KEEP, Source, select
-from .errors import UserError
-from .lines import STANDARD, read_lines, whole
-from .preprocessing import count_lines
-from .text.automatic import AutomaticSplitter
-from .text.splitter import Splitter, SplitterOptions
+from .common.errors import UserError
+from .common.preprocessing import count_lines
+from .common.text_lines import STANDARD, read_lines, whole
+from .text.passage_selection import KEEP, Source, select
+from .text.tokenizers.auto import AutomaticSplitter
+from .text.tokenizers.tokenizer import Splitter, SplitterOptions
 
 BATCH = 1000
 """Lines that are split at once."""

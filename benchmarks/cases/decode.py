@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from s2sft_fairseq.objectives import OBJECTIVES
+from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 
 from .. import ours
 from ..caches import cache_sizes

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from s2sft_fairseq.slots import IGNORE
+from s2sft_fairseq.objectives.slots import IGNORE
 
 from ..ours import build, builder_of_batches, random_sample
 from ..processes import in_fresh_process, peak_memory

@@ -1,6 +1,6 @@
 """Metrics, one file each; a new file in this folder that registers one is a new value of ``--metric``."""
 
-from ..registry import import_all
+from ..common.registry import import_all
 from .metric import METRICS, Examples, Means, Metric, register_metric
 from .texts import Files, Texts
 

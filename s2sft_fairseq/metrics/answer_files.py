@@ -4,8 +4,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping
 
-from ..errors import UserError
-from ..vocabulary import parse_json
+from ..common.errors import UserError
+from ..text.vocabulary import parse_json
 from .texts import Files, Texts
 
 Answers = Dict[str, List[str]]

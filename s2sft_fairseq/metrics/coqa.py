@@ -5,8 +5,8 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 
 from .answer_files import read_coqa
-from .answers import Agreement, compare, normalize_answer
 from .metric import Examples, Means, Metric, register_metric
+from .scorers.answers import Agreement, compare, normalize_answer
 from .texts import Files, Texts
 
 IN_DOMAIN = {

@@ -7,11 +7,11 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from . import mteval
-from .diversity import NgramTable
 from .extras import load
-from .meteor import Meteor, add_jar_option, measure
 from .metric import Examples, Metric, register_metric
+from .scorers import mteval
+from .scorers.diversity import NgramTable
+from .scorers.meteor import Meteor, add_jar_option, measure
 from .texts import Files, Texts
 
 

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from ..errors import UserError
+from ..common.errors import UserError
 
 
 def load(module: str, *, package: str, purpose: str) -> Any:

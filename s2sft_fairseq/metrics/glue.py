@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .extras import load
 from .metric import Examples, Metric, register_metric
 

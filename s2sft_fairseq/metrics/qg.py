@@ -6,11 +6,11 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 
 import numpy as np
 
-from ..errors import UserError
-from ..penn_tokens import LOWER_BRACKETS, penn_tokens
-from . import coco
-from .meteor import Meteor, add_jar_option, measure
+from ..common.errors import UserError
 from .metric import Examples, Metric, register_metric
+from .postprocessing.penn_treebank import LOWER_BRACKETS, penn_tokens
+from .scorers import coco
+from .scorers.meteor import Meteor, add_jar_option, measure
 
 Score = TypeVar("Score")
 

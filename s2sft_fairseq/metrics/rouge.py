@@ -8,9 +8,9 @@ from typing import List, Optional, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import UserError
-from ..rouge155 import count_overlap, files2rouge_scores, stemmed_words, words_of_any_script
+from ..common.errors import UserError
 from .metric import Examples, Metric, register_metric
+from .rouge155 import count_overlap, files2rouge_scores, stemmed_words, words_of_any_script
 from .rouge_examples import PrintedExamples, counted
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from typing import Dict, List, Mapping, Optional
 
 import numpy as np
 
-from ..rouge155 import Printed
 from .bootstrap import RESAMPLES, sample
 from .metric import Means
+from .rouge155 import Printed
 
 KINDS = {"rouge_1": "1", "rouge_2": "2", "rouge_l": "L", "rouge_lsum": "L"}  # and what the script calls them
 SIDES = {"": "F", "_recall": "R", "_precision": "P"}

@@ -6,11 +6,11 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import UserError
-from ..vocabulary import parse_json
+from ..common.errors import UserError
+from ..text.vocabulary import parse_json
 from .answer_files import read_squad
-from .answers import Agreement, compare, expected_answers, normalize_answer
 from .metric import Examples, Means, Metric, register_metric
+from .scorers.answers import Agreement, compare, expected_answers, normalize_answer
 from .texts import Files, Texts, read_lines
 
 

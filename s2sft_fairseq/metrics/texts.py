@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..errors import UserError
-from ..vocabulary import split_lines
+from ..common.errors import UserError
+from ..text.vocabulary import split_lines
 
 GENERATED = re.compile(r"([DH])-(\d+)\t[^\t]*\t(.*)", re.DOTALL)  # D-17 <tab> score <tab> text
 

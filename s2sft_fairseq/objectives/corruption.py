@@ -8,8 +8,8 @@ import torch
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import Tensor
 
-from ..dictionary import PretrainedDictionary
-from ..errors import check_probability
+from ..common.errors import check_probability
+from ..text.dictionary import PretrainedDictionary
 
 ORDINARY = "ordinary"
 RANGES = ChoiceEnum([ORDINARY, "all"])

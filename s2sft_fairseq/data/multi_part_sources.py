@@ -1,0 +1,79 @@
+"""Sources in parts: counted, and cut where the oldest parts give way."""
+
+import logging
+from typing import Optional
+
+import numpy as np
+import torch
+from fairseq.data import BaseWrapperDataset, FairseqDataset
+from torch import Tensor
+from tqdm import tqdm
+
+from ..common.errors import UserError
+from ..objectives.slots import Convention
+
+logger = logging.getLogger(__name__)
+
+
+def in_parts(
+    lines: FairseqDataset, convention: Convention, *, most: Optional[int], max_length: Optional[int]
+) -> FairseqDataset:
+    """Sources as :class:`SourceParts`; those of a layout without parts stay as they are, unread."""
+    if not convention.segments.parts:
+        return lines
+    frame = 1 + int(convention.source_end)
+    return SourceParts(lines, convention, most=most, room=None if max_length is None else max_length - frame)
+
+
+class SourceParts(BaseWrapperDataset):
+    """Binarized sources with end tokens between their parts, and one at the end.
+
+    All are read once: an example's length must be known, and a mistake in the last of them should not end a long run.
+
+    Args:
+        lines: int64 [l] each.
+        convention: tells the end token, and what the parts are.
+        most: how many parts can be told apart, or None.
+        room: how many tokens may be left before the last one; None: nothing is cut.
+
+    Raises:
+        UserError: a source with too many or too few parts.
+    """
+
+    def __init__(
+        self, lines: FairseqDataset, convention: Convention, *, most: Optional[int], room: Optional[int]
+    ) -> None:
+        super().__init__(lines)
+        self.segments, self.end, self.most, self.room = convention.segments, convention.end, most, room
+        numbers = tqdm(range(len(lines)), desc=f"counting {self.segments.parts}", unit=" lines", delay=3)
+        self.kept_sizes = np.array([self.checked_size(number) for number in numbers], dtype=np.int64)
+        dropped = int((self.kept_sizes < np.asarray(lines.sizes)).sum())
+        if dropped:
+            logger.info(f"{dropped:,} of {len(lines):,} sources lose their oldest {self.segments.parts}")
+
+    def __getitem__(self, index: int) -> Tensor:
+        line = self.dataset[index]
+        if self.room is None:
+            return line
+        text = self.segments.cut(line[:-1], end=self.end, room=self.room, most=self.most)
+        return torch.cat([text, line[-1:]])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return self.kept_sizes
+
+    def checked_size(self, index: int) -> int:
+        """The length of a source that has as many parts as it may have."""
+        found = int(self.dataset[index].eq(self.end).sum())
+        is_cut = self.segments.drops_oldest and self.room is not None
+        if found < self.segments.least:
+            raise UserError(
+                f"source {index + 1}: {found} parts; expected {self.segments.least} at least ({self.segments.parts}), "
+                "with the end token ([SEP], </s>) between them"
+            )
+        if self.most is not None and found > self.most and not is_cut:
+            raise UserError(
+                f"source {index + 1}: {found} parts ({self.segments.parts}), by the end tokens between them; expected "
+                f"{self.most} at most, for as many the model has segments or turns"
+            )
+        return len(self[index])

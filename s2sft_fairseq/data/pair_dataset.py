@@ -1,0 +1,168 @@
+"""Sentence pairs as batches: framed and truncated text, laid out by the objective, padded block by block."""
+
+from typing import Any, Dict, List, Optional, Protocol, Sequence
+
+import numpy as np
+import torch
+from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
+from torch import Tensor
+
+from ..objectives.finetuning import Objective
+from ..objectives.slots import IGNORE, Blocks, Convention, Slots, collate
+
+POOL = 16
+"""Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
+
+
+class FramedText(BaseWrapperDataset):
+    """Binarized lines, each ending with the end token, cut on the right and framed with special tokens.
+
+    Args:
+        lines: int64 [l] each, the end token last.
+        pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
+        bos: put before the text, or None.
+        eos: put after the text, or None; a cut text keeps it.
+        max_length: the longest result, special tokens included, or None.
+    """
+
+    def __init__(
+        self,
+        lines: FairseqDataset,
+        *,
+        pad: int,
+        unk: int,
+        bos: Optional[int],
+        eos: Optional[int],
+        max_length: Optional[int],
+    ) -> None:
+        super().__init__(lines)
+        self.pad, self.unk = pad, unk
+        self.before = torch.tensor([] if bos is None else [bos], dtype=torch.int64)
+        self.after = torch.tensor([] if eos is None else [eos], dtype=torch.int64)
+        frame = len(self.before) + len(self.after)
+        self.room = None if max_length is None else max_length - frame
+        text = np.asarray(lines.sizes) - 1
+        self.uncut = text + frame
+        self.framed_sizes = (text if self.room is None else np.minimum(text, self.room)) + frame
+
+    def __getitem__(self, index: int) -> Tensor:
+        text = self.dataset[index][:-1][: self.room].long()
+        return torch.cat([self.before, text.masked_fill(text.eq(self.pad), self.unk), self.after])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return self.framed_sizes
+
+    def cut(self) -> int:
+        """How many lines are too long and lose their tail."""
+        return int((self.uncut > self.framed_sizes).sum())
+
+
+class Weighs(Protocol):
+    """What a batch must know of the objective that has laid it out."""
+
+    @property
+    def convention(self) -> Convention:
+        """Its padding token."""
+
+    def weights(self, packed: Slots) -> Optional[Tensor]:
+        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+
+
+def packed_batch(examples: Sequence[Blocks], objective: Weighs, *, training: bool) -> Dict[str, Any]:
+    """The arguments of the model's forward pass over a batch of examples, as far as the data decide them.
+
+    That is ``slots`` (a dict of [B, L]), ``source_length`` (S), ``labelled_from``, the first column with a label, and
+    ``weight`` [N], what each labelled slot counts, or None.
+    """
+    blocks = collate(examples, pad=objective.convention.pad)
+    packed = blocks.packed()
+    return {
+        "slots": packed._asdict(),
+        "source_length": blocks.source.token.size(1),
+        "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
+        "weight": objective.weights(packed) if training else None,
+    }
+
+
+class PairDataset(LanguagePairDataset):
+    """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
+
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``, the arguments of the
+    model's forward pass (:func:`packed_batch`). The noise of an example is a function of (seed, epoch, index), so
+    neither workers nor a resumed run change it.
+
+    Args:
+        source, target: framed text; the target may be missing when generating.
+        objective: lays out the slots.
+        seed: of the noise; None: no noise, and the whole target is predicted.
+        **options: of ``LanguagePairDataset``.
+    """
+
+    def __init__(
+        self,
+        source: FairseqDataset,
+        target: Optional[FairseqDataset],
+        *,
+        objective: Objective,
+        seed: Optional[int],
+        **options: Any,
+    ) -> None:
+        sizes = None if target is None else target.sizes
+        super().__init__(
+            source,
+            source.sizes,
+            tgt=target,
+            tgt_sizes=sizes,
+            left_pad_source=False,
+            left_pad_target=False,
+            **options,
+        )
+        self.objective, self.seed, self.epoch = objective, seed, 1
+        if seed is not None:
+            objective.prepare()
+
+    def __getitem__(self, index: int) -> Dict[str, Any]:
+        example = super().__getitem__(index)
+        if example["target"] is not None:
+            example["blocks"] = self.blocks(index, example["source"], example["target"])
+        return example
+
+    def blocks(self, index: int, source: Tensor, target: Tensor) -> Blocks:
+        """The slots of one example, with its noise of this epoch."""
+        if self.seed is None:
+            return self.objective.evaluate(source, target)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        return self.objective.train(source, target, rng)
+
+    def collater(self, samples: List[Dict[str, Any]], pad_to_length: Optional[Dict[str, int]] = None) -> Dict[str, Any]:
+        batch = super().collater(samples, pad_to_length=pad_to_length)
+        if batch and batch["target"] is not None:
+            by_id = {sample["id"]: sample["blocks"] for sample in samples}
+            blocks = [by_id[i] for i in batch["id"].tolist()]
+            batch["packed"] = packed_batch(blocks, self.objective, training=self.seed is not None)
+        return batch
+
+    def ordered_indices(self) -> np.ndarray:
+        """Training examples by length: sources alike to within POOL tokens lie together, ordered by their targets.
+
+        A batch is padded block by block, so both lengths count; ordered by sources alone, targets would be padded most.
+        """
+        if self.seed is None or self.tgt_sizes is None or self.buckets is not None:
+            return super().ordered_indices()
+        indices = np.random.permutation(len(self)) if self.shuffle else np.arange(len(self))
+        return indices[np.lexsort((self.tgt_sizes[indices], self.src_sizes[indices] // POOL))]
+
+    def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
+        """Packed slots of each example: what ``--max-tokens`` counts."""
+        if self.tgt_sizes is None:
+            return self.src_sizes[indices]
+        count = self.objective.evaluate_slots if self.seed is None else self.objective.train_slots
+        return count(self.src_sizes[indices], self.tgt_sizes[indices])
+
+    def num_tokens(self, index: int) -> int:
+        return int(self.num_tokens_vec(np.array([index]))[0])
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.epoch = epoch

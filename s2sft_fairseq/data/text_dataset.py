@@ -1,0 +1,125 @@
+"""Texts as batches: lines joined to blocks or parted into some, laid out by a pre-training objective."""
+
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+import torch
+from fairseq.data import FairseqDataset
+from torch import Tensor
+
+from ..objectives.pretraining import PretrainingObjective
+from .pair_dataset import packed_batch
+
+
+def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
+    """Parts the tokens of lines of these sizes into blocks of at most ``room``: where each block begins, and the end.
+
+    A block takes as many whole lines of a document as it can; an empty line ends a document. A line that is longer
+    than a block is parted, and what is left of it opens the next one.
+    """
+    ends, total = np.cumsum(sizes), int(sizes.sum())
+    documents = np.append(ends[sizes == 0], total)
+    bounds = [0]
+    while bounds[-1] < total:
+        start = bounds[-1]
+        document = documents[np.searchsorted(documents, start, side="right")]
+        whole_lines = ends[max(0, int(np.searchsorted(ends, start + room, side="right")) - 1)]
+        bounds.append(int(min(document, whole_lines if start < whole_lines <= start + room else start + room)))
+    return np.array(bounds)
+
+
+class TextBlocks(FairseqDataset):
+    """Binarized lines, each ending with the end token, as blocks of words, int64 [l] each.
+
+    Args:
+        lines: the binarized text.
+        room: how many words a block has at most.
+        pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
+    """
+
+    def __init__(self, lines: FairseqDataset, *, room: int, pad: int, unk: int) -> None:
+        super().__init__()
+        self.lines, self.pad, self.unk = lines, pad, unk
+        words = np.asarray(lines.sizes, dtype=np.int64) - 1
+        self.ends, self.bounds = np.cumsum(words), block_bounds(words, room)
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Words of each block."""
+        return np.diff(self.bounds)
+
+    def __getitem__(self, index: int) -> Tensor:
+        start, stop = self.bounds[index : index + 2]
+        first, last = np.searchsorted(self.ends, [start, stop - 1], side="right")
+        text = torch.cat([self.lines[line][:-1] for line in range(first, last + 1)]).long()
+        skipped = start - (self.ends[first - 1] if first else 0)
+        text = text[skipped : skipped + stop - start]
+        return text.masked_fill(text.eq(self.pad), self.unk)
+
+
+class TextDataset(FairseqDataset):
+    """Blocks of text whose batches carry ``packed``, the arguments of the model's forward pass.
+
+    All that is random in an example is a function of (seed, epoch, index); in evaluation, of the index alone.
+
+    Args:
+        texts: blocks of words.
+        objective: lays out the slots.
+        seed: None: no noise.
+    """
+
+    def __init__(self, texts: TextBlocks, *, objective: PretrainingObjective, seed: Optional[int]) -> None:
+        super().__init__()
+        self.texts, self.objective, self.seed, self.epoch = texts, objective, seed, 1
+        if seed is not None:
+            objective.prepare()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> Dict[str, Any]:
+        text = self.texts[index]
+        if self.seed is None:
+            return {"id": index, "blocks": self.objective.evaluate(text, np.random.default_rng([index]))}
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        return {"id": index, "blocks": self.objective.train(text, rng)}
+
+    def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """A batch with the fields of one of pairs, as far as training takes them."""
+        if not samples:
+            return {}
+        blocks = [sample["blocks"] for sample in samples]
+        return {
+            "id": torch.tensor([sample["id"] for sample in samples]),
+            "nsentences": len(samples),
+            "net_input": {},
+            "packed": packed_batch(blocks, self.objective, training=self.seed is not None),
+        }
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Words of each text."""
+        return self.texts.sizes
+
+    def size(self, index: int) -> Any:
+        """As fairseq compares it with the longest source and target: no text is too long, for all have been parted."""
+        return 0, 0
+
+    def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
+        """Packed slots of each example: what ``--max-tokens`` counts."""
+        count = self.objective.evaluate_slots if self.seed is None else self.objective.train_slots
+        return count(self.sizes[indices])
+
+    def num_tokens(self, index: int) -> int:
+        return int(self.num_tokens_vec(np.array([index]))[0])
+
+    def ordered_indices(self) -> np.ndarray:
+        """By length, equal ones at random (fairseq seeds the draw, and then shuffles the batches)."""
+        indices = np.random.permutation(len(self))
+        return indices[np.argsort(self.sizes[indices], kind="stable")]
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch

@@ -1,0 +1,144 @@
+"""What an evaluation found: a table to read, JSON, and scores of each example."""
+
+import json
+import sys
+from math import isnan
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from ..common.atomic_files import whole_files
+from ..common.errors import UserError
+from . import Examples
+from .bootstrap import Difference, Interval, difference, interval, resampled
+
+STANDARD = Path("-")
+
+
+class System(NamedTuple):
+    """One system's figures, and each of them over the bootstrap samples [resamples] if there are any."""
+
+    figures: Dict[str, float]
+    samples: Dict[str, np.ndarray]
+
+    def interval(self, name: str) -> Optional[Interval]:
+        """Where a figure lies in 95 % of the samples."""
+        return interval(self.samples[name]) if name in self.samples else None
+
+
+class Report:
+    """The figures of one system, or of two and what parts them.
+
+    Args:
+        title: the metric's name.
+        examples: of the system that is evaluated.
+        other: of the one that it is compared with.
+        resamples: bootstrap samples; 0 for none.
+    """
+
+    def __init__(self, title: str, examples: Examples, other: Optional[Examples] = None, *, resamples: int) -> None:
+        self.title = title
+        self.count = len(examples)
+        self.signature = examples.signature
+        self.ours = measured(examples, resamples)
+        self.theirs = measured(other, resamples) if other else None
+
+    def difference(self, name: str) -> Optional[Difference]:
+        """How much higher a figure is than the other system's, if both have it."""
+        if self.theirs is None or not (name in self.ours.samples and name in self.theirs.samples):
+            return None
+        value = self.ours.figures[name] - self.theirs.figures[name]
+        return difference(value, self.ours.samples[name], self.theirs.samples[name])
+
+    def as_table(self) -> str:
+        """One row for each figure."""
+        rows = [["", "value", "95 % interval"]]
+        if self.theirs:
+            rows[0] += ["other", "95 % interval", "difference", "95 % interval", "p"]
+        rows += [[name, *self.cells(name)] for name in self.ours.figures]
+        return ", ".join([self.title, f"{self.count} examples", *filter(None, [self.signature])]) + "\n" + aligned(rows)
+
+    def cells(self, name: str) -> List[str]:
+        """One row of the table."""
+        cells = []
+        for system in filter(None, (self.ours, self.theirs)):
+            cells += [f"{system.figures[name]:.3f}" if name in system.figures else "", bounds(system.interval(name))]
+        found = self.difference(name)
+        return [*cells, f"{found.value:+.3f}", bounds(found.interval), f"{found.p:.3f}"] if found else cells
+
+    def as_json(self) -> Dict[str, Any]:
+        """The same for a program."""
+        signature = {"signature": self.signature} if self.signature else {}
+        found: Dict[str, Any] = {"examples": self.count, **signature, "figures": system_json(self.ours)}
+        if self.theirs:
+            found["other_figures"] = system_json(self.theirs)
+        differences = {name: self.difference(name) for name in self.ours.figures}
+        rows = {name: numbers(value=d.value, **d.interval._asdict(), p=d.p) for name, d in differences.items() if d}
+        return {**found, "differences": rows} if rows else found
+
+
+def measured(examples: Examples, resamples: int) -> System:
+    """The figures of a system."""
+    return System(examples.figures(), resampled(examples, resamples=resamples) if resamples > 0 else {})
+
+
+def system_json(system: System) -> Dict[str, Any]:
+    """A system's figures with their intervals."""
+    return {name: figure_json(system, name) for name in system.figures}
+
+
+def figure_json(system: System, name: str) -> Dict[str, Optional[float]]:
+    """One figure with its interval, if it has one."""
+    around = system.interval(name)
+    return numbers(value=system.figures[name], **(around._asdict() if around else {}))
+
+
+def numbers(**values: float) -> Dict[str, Optional[float]]:
+    """What is known of one figure; what has no value is null."""
+    return {name: None if isnan(value) else value for name, value in values.items()}
+
+
+def bounds(around: Optional[Interval]) -> str:
+    """An interval to read."""
+    return f"[{around.low:.3f}, {around.high:.3f}]" if around else ""
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns to the right, names to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = (
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def write_json(path: Path, content: Dict[str, Any]) -> None:
+    """Writes JSON."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_each(path: Path, examples: Examples) -> None:
+    """Writes each example's scores: a header, then one line an example, tabs between.
+
+    Raises:
+        UserError: the metric has no scores of single examples.
+    """
+    each = examples.each()
+    if not each:
+        raise UserError("--each: this metric has no scores of single examples; leave it out")
+    lines = ["\t".join(("example", *each))]
+    rows = zip(*(column.tolist() for column in each.values()))
+    lines += ["\t".join([str(number), *(f"{score:g}" for score in row)]) for number, row in enumerate(rows, start=1)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all, or to standard output if the path is ``-``."""
+    if path == STANDARD:
+        sys.stdout.write(text)
+        return
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file; expected the name of one to write")
+    with whole_files(path.parent) as workshop:
+        (workshop / path.name).write_text(text, encoding="utf-8")

@@ -1,0 +1,61 @@
+"""Where a trained model lies, and what is in it."""
+
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+from torch import Tensor
+
+from ..common.errors import UserError
+from ..pretrained.families.family import TOKENS
+
+PREFIX = "transformer."
+"""What the names of a model's tensors begin with."""
+
+FINGERPRINT = "pretrained_fingerprint"
+"""The entry of a checkpoint of adapters alone that tells the pretrained weights: a hash, int64 []."""
+
+PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
+"""The checkpoint of a directory is the first of these that is there, or the only *.pt file."""
+
+
+def find(path: Path) -> Path:
+    """A checkpoint: the file itself, or the one of a directory.
+
+    Raises:
+        UserError: nothing there, or several that could be meant.
+    """
+    if not path.is_dir():
+        return path
+    names = sorted(file.name for file in path.glob("*.pt"))
+    choice = next((name for name in PREFERRED if name in names), names[0] if len(names) == 1 else None)
+    if choice is None:
+        found = f"has {', '.join(names)}" if names else "has no *.pt file"
+        raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file")
+    return path / choice
+
+
+def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raises UserError unless the tensors of a checkpoint have the shapes of the model's."""
+    other = next((name for name in sorted(state) if name in own and state[name].shape != own[name].shape), None)
+    if other is not None:
+        raise UserError(
+            f"the checkpoint's {other} is {tuple(state[other].shape)}, the model's {tuple(own[other].shape)}; repeat "
+            "its method, vocabulary and lengths, or make a directory for --pretrained of it: "
+            "python -m s2sft_fairseq.export_pretrained"
+        )
+
+
+def read(path: Path) -> Dict[str, Any]:
+    """A fairseq checkpoint of this plugin's model, without what only its training needs.
+
+    Raises:
+        UserError: no such file, or another model.
+    """
+    if not path.is_file():
+        raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
+    state = load_checkpoint_to_cpu(str(path))
+    state.pop("last_optimizer_state", None)
+    if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
+        raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")
+    return state

@@ -1,0 +1,199 @@
+"""The options of the model ``s2s_ft``: what shapes it, what pretrained weights decide of that, what it may be."""
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional
+
+from fairseq.dataclass import ChoiceEnum
+
+from ..common.errors import UserError, check_probability
+from ..objectives.finetuning import OBJECTIVES
+from ..objectives.source_layouts import LAYOUTS, Rows, Segments
+from ..pretrained.families import FAMILIES
+from .adapters import AdapterOptions, check_adapters
+from .freezing import FreezingOptions, check_freezing
+from .layers.transformer import TransformerShape
+
+METHODS = ChoiceEnum(sorted(OBJECTIVES))
+SOURCE_LAYOUTS = ChoiceEnum(list(LAYOUTS))
+
+
+@dataclass
+class ModelOptions(FreezingOptions, AdapterOptions):
+    """All that shapes the model. It is stored in the checkpoint, so that generating needs no flag again."""
+
+    finetune_method: METHODS = field(  # type: ignore[valid-type]
+        default="pseudo_masked", metadata={"help": "how the encoder is turned into a generator"}
+    )
+    pretrained: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "directory of a pretrained encoder (its configuration, vocabulary and weights); it sets the sizes "
+            "below"
+        },
+    )
+    pretrained_type: Optional[str] = field(
+        default=None,
+        metadata={"help": f"its family, if the files show none: {', '.join(sorted(FAMILIES))}"},
+    )
+    vocab_add: Optional[str] = field(
+        default=None,
+        metadata={"help": "file of tokens, one a line, that the data have beyond the pretrained vocabulary"},
+    )
+    encoder_layers: int = field(default=12, metadata={"help": "layers"})
+    encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
+    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward part"})
+    encoder_attention_heads: int = field(default=12, metadata={"help": "attention heads"})
+    dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
+    attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
+    layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
+    type_vocab_size: Optional[int] = field(
+        default=None,
+        metadata={"help": "rows of the segment table (default: as pretrained, else 2; more grow it, 0: no such table)"},
+    )
+    source_type_id: Optional[int] = field(
+        default=None, metadata={"help": "segment of source tokens (default: as pretrained, else 0)"}
+    )
+    target_type_id: Optional[int] = field(
+        default=None, metadata={"help": "segment of target tokens (default: as pretrained, else 1)"}
+    )
+    source_layout: SOURCE_LAYOUTS = field(  # type: ignore[valid-type]
+        default="plain",
+        metadata={
+            "help": "what the end token ([SEP]) parts within a source: plain: nothing; columns: columns with segments "
+            "of their own, from --source-type-id on; dialogue: utterances, oldest first, whose roles (segments) "
+            "alternate and whose turns count back from the target; too long ones lose their oldest; "
+            "grounded_dialogue: knowledge, then a dialogue"
+        },
+    )
+    turn_rows: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "rows of the table of dialogue turns (default: as pretrained, else 0: no such table; more grow it, "
+            "and give one to an encoder that has none)"
+        },
+    )
+    source_turn_id: int = field(
+        default=0, metadata={"help": "dialogue turn of source tokens, unless --source-layout tells turns"}
+    )
+    embedding_dim: int = field(default=0, metadata={"help": "width of the embedding tables; 0: the hidden size"})
+    no_key_bias: bool = field(default=False, metadata={"help": "keys of attention have no bias"})
+    relative_buckets: int = field(default=0, metadata={"help": "buckets of relative positions; 0: none"})
+    relative_distance: int = field(
+        default=128, metadata={"help": "relative positions this far apart and farther share a bucket"}
+    )
+    max_source_positions: int = field(
+        default=448,
+        metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"},
+    )
+    max_target_positions: int = field(
+        default=64, metadata={"help": "longest target, [SEP] included; longer ones lose their tail"}
+    )
+    position_rows: int = field(
+        default=0, metadata={"help": "rows of the position table, if the longest pair does not need more"}
+    )
+    added_tokens: str = field(
+        default="",
+        metadata={"help": "(set by the program) tokens beyond the vocabulary of the pretrained encoder or the data"},
+    )
+    vocabulary: Optional[str] = field(
+        default=None,
+        metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"},
+    )
+
+
+DEFAULTS = {"type_vocab_size": 2, "turn_rows": 0, "source_type_id": 0, "target_type_id": 1}
+"""What a new model has where neither the user nor a pretrained one says otherwise."""
+
+SHAPE = (
+    "pretrained_type",
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "layer_norm_eps",
+    "position_rows",
+    "source_turn_id",
+    "embedding_dim",
+    "no_key_bias",
+    "relative_buckets",
+    "relative_distance",
+    "added_tokens",
+    "adapter_trains_head",
+    *DEFAULTS,
+)
+"""The options that a pretrained model decides; what stands in DEFAULTS too, only if the user did not."""
+
+
+def adopt_shape(cfg: ModelOptions, shape: Mapping[str, Any]) -> None:
+    """Takes over what a pretrained or a trained model decides."""
+    for name in SHAPE:
+        if name in shape and (name not in DEFAULTS or getattr(cfg, name) is None):
+            setattr(cfg, name, shape[name])
+
+
+def resolve_options(cfg: ModelOptions) -> None:
+    """Gives every option that was left open its default."""
+    for name, default in DEFAULTS.items():
+        if getattr(cfg, name) is None:
+            setattr(cfg, name, default)
+
+
+def segments_of(cfg: ModelOptions) -> Segments:
+    """The segments and turns of sources and targets."""
+    layout = LAYOUTS[str(getattr(cfg, "source_layout", "plain"))]  # older checkpoints know none
+    return layout(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
+
+
+def table_rows(cfg: ModelOptions) -> Rows:
+    """Rows of the tables from which these are taken."""
+    return Rows(int(cfg.type_vocab_size or 0), int(cfg.turn_rows or 0))
+
+
+def check_options(cfg: ModelOptions) -> None:
+    """Raises UserError for values that no model can have."""
+    check_probability("--dropout", cfg.dropout)
+    check_probability("--attention-dropout", cfg.attention_dropout)
+    check_freezing(cfg, cfg.encoder_layers)
+    check_adapters(cfg, pretrained=cfg.pretrained, free_layers=cfg.encoder_layers - cfg.freeze_layers)
+    for flag, row, rows, table in (
+        ("--source-type-id", cfg.source_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),
+        ("--target-type-id", cfg.target_type_id, cfg.type_vocab_size, "segment table (--type-vocab-size)"),
+        ("--source-turn-id", cfg.source_turn_id, cfg.turn_rows, "table of turns (--turn-rows)"),
+    ):
+        if rows and not 0 <= int(row or 0) < rows:
+            raise UserError(f"{flag} is {row}; expected 0 to {rows - 1}, the rows of the {table}")
+    segments_of(cfg).check(table_rows(cfg))
+    for flag, length, special in (
+        ("--max-source-positions", cfg.max_source_positions, 2),
+        ("--max-target-positions", cfg.max_target_positions, 1),
+    ):
+        if length <= special:
+            raise UserError(f"{flag} is {length}; expected more than its {special} special tokens")
+    if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
+        raise UserError(
+            f"the hidden size {cfg.encoder_embed_dim} is no multiple of {cfg.encoder_attention_heads} attention heads"
+        )
+
+
+def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
+    """The Transformer that the options describe; its position table takes the longest pair at least."""
+    resolve_options(cfg)
+    check_options(cfg)
+    longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[cfg.finetune_method].extra_positions
+    return TransformerShape(
+        vocab_size=vocab_size,
+        embedding_size=cfg.embedding_dim or cfg.encoder_embed_dim,
+        hidden_size=cfg.encoder_embed_dim,
+        layers=cfg.encoder_layers,
+        heads=cfg.encoder_attention_heads,
+        ffn_size=cfg.encoder_ffn_embed_dim,
+        positions=max(cfg.position_rows, longest),
+        segments=int(cfg.type_vocab_size or 0),
+        turns=int(cfg.turn_rows or 0),
+        key_bias=not cfg.no_key_bias,
+        relative_buckets=cfg.relative_buckets,
+        relative_distance=cfg.relative_distance,
+        layer_norm_eps=cfg.layer_norm_eps,
+        dropout=cfg.dropout,
+        attention_dropout=cfg.attention_dropout,
+    )

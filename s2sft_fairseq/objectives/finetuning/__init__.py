@@ -1,0 +1,9 @@
+"""Fine-tuning methods, one file each; a new file in this folder is a new value of ``--finetune-method``."""
+
+from ...common.registry import import_all
+from ..corruption import CorruptionOptions
+from .objective import OBJECTIVES, Objective, register_objective
+
+import_all(__name__, __path__)
+
+__all__ = ["OBJECTIVES", "CorruptionOptions", "Objective", "register_objective"]

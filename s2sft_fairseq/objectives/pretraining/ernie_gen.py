@@ -1,0 +1,134 @@
+"""Multi-granularity target fragments (003, section 3.1): fragments of a text are its target, the rest its source.
+
+The pair is laid out by the fine-tuning method, which is ``infilling`` in the paper, with its noise and its flows.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import torch
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from ...common.errors import UserError
+from ...text.dictionary import PretrainedDictionary
+from ..finetuning import Objective
+from ..slots import Blocks, Slots
+from .objective import PretrainingObjective, register_pretraining
+
+
+@dataclass
+class FragmentOptions(FairseqDataclass):
+    fragment_share: float = field(
+        default=0.25, metadata={"help": "ernie_gen: share γ of a text that is cut out and becomes the target"}
+    )
+    fragment_lengths: str = field(
+        default="1-4:0.4,4-32:0.6",
+        metadata={
+            "help": "ernie_gen: uniform distributions of the fragments' lengths and their probabilities; "
+            "all fragments of a text follow the same one"
+        },
+    )
+
+
+class Lengths(NamedTuple):
+    """A uniform distribution of fragment lengths, both ends included, and how often it is the one."""
+
+    shortest: int
+    longest: int
+    probability: float
+
+
+LENGTHS = re.compile(r"(\d{1,9})-(\d{1,9}):(\d*\.?\d+)")
+
+
+def parse_lengths(text: str) -> List[Lengths]:
+    """The distributions of ``--fragment-lengths``, their probabilities divided by their sum.
+
+    Raises:
+        UserError: of another form, an empty distribution, or probabilities that do not add up to 1.
+    """
+    found = [LENGTHS.fullmatch(part) for part in text.split(",")]
+    parsed = [Lengths(int(match[1]), int(match[2]), float(match[3])) for match in found if match]
+    proper = len(parsed) == len(found) and all(0 < shortest <= longest for shortest, longest, _ in parsed)
+    total = sum(lengths.probability for lengths in parsed)
+    if not proper or abs(total - 1) > 1e-3:
+        raise UserError(
+            f"--fragment-lengths {text}; expected SHORTEST-LONGEST:PROBABILITY, more of them after commas, and "
+            "probabilities that add up to 1, such as 1-4:0.4,4-32:0.6"
+        )
+    return [lengths._replace(probability=lengths.probability / total) for lengths in parsed]
+
+
+def draw_lengths(budget: int, lengths: Lengths, rng: np.random.Generator) -> np.ndarray:
+    """Lengths of fragments, int64 [k], which add up to the budget: the last one drawn is cut to what is left of it."""
+    drawn = rng.integers(lengths.shortest, lengths.longest + 1, size=budget // lengths.shortest + 1)
+    ends = np.minimum(drawn.cumsum(), budget)
+    return np.diff(ends[: int(np.searchsorted(ends, budget)) + 1], prepend=0)
+
+
+def place(lengths: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of ``size`` tokens belong to fragments of these lengths, bool [size].
+
+    Fragments do not overlap; every arrangement of them in any order is as likely.
+    """
+    lengths = rng.permutation(lengths)
+    rest, count = size - int(lengths.sum()), len(lengths)
+    before = np.sort(rng.choice(rest + count, size=count, replace=False)) - np.arange(count)  # tokens of the rest
+    starts = before + lengths.cumsum() - lengths
+    chosen = np.zeros(size, dtype=bool)
+    for start, length in zip(starts, lengths):
+        chosen[start : start + length] = True
+    return chosen
+
+
+@register_pretraining("ernie_gen")
+class ErnieGen(PretrainingObjective):
+    """Fragments of a share γ of the tokens, rounded up, in the order of the text.
+
+    Raises:
+        UserError: a share that is not between 0 and 1, or lengths that cannot be drawn.
+    """
+
+    options_class = FragmentOptions
+
+    def __init__(self, method: Objective, dictionary: PretrainedDictionary, options: Any) -> None:
+        super().__init__(method, dictionary, options)
+        self.share, self.lengths = options.fragment_share, parse_lengths(options.fragment_lengths)
+        if not 0 < self.share < 1:
+            raise UserError(f"--fragment-share is {self.share}; expected a share between 0 and 1, such as 0.25")
+
+    def budget(self, text: np.ndarray) -> np.ndarray:
+        """How many tokens of texts of these lengths are cut out."""
+        return np.ceil(self.share * text - 1e-9).astype(np.int64)
+
+    def pair(self, text: Tensor, rng: np.random.Generator) -> Tuple[Tensor, Tensor]:
+        """Source and target of a text [T], with their special tokens."""
+        lengths = self.lengths[rng.choice(len(self.lengths), p=[each.probability for each in self.lengths])]
+        fragments = draw_lengths(int(self.budget(np.array(len(text)))), lengths, rng)
+        chosen = torch.from_numpy(place(fragments, len(text), rng))
+        start, end = text.new_tensor([self.dictionary.bos()]), text.new_tensor([self.dictionary.eos()])
+        source = torch.cat([start, text[~chosen], end[: int(self.convention.source_end)]])
+        return source, torch.cat([text[chosen], end])
+
+    def train(self, text: Tensor, rng: np.random.Generator) -> Blocks:
+        return self.method.train(*self.pair(text, rng), rng)
+
+    def evaluate(self, text: Tensor, rng: np.random.Generator) -> Blocks:
+        return self.method.evaluate(*self.pair(text, rng))
+
+    def weights(self, packed: Slots) -> Optional[Tensor]:
+        return self.method.weights(packed)
+
+    def sides(self, text: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Lengths of the sources and targets of texts of these lengths, special tokens included."""
+        target = self.budget(text)
+        return text - target + 1 + int(self.convention.source_end), target + 1
+
+    def train_slots(self, text: np.ndarray) -> np.ndarray:
+        return self.method.train_slots(*self.sides(text))
+
+    def evaluate_slots(self, text: np.ndarray) -> np.ndarray:
+        return self.method.evaluate_slots(*self.sides(text))

@@ -1,0 +1,227 @@
+"""Slots: what one position of the packed sequence carries, and how a source and a target become slots.
+
+Glossary of shapes, used in the whole package:
+
+    B  sentences in a batch            R  rows of a beam search, B × beam
+    S  slots of the source block       T  slots of the target block
+    Q  slots of the query block        L  slots of the packed sequence, S + T + Q
+    H  hidden size                     D  size of one attention head
+    V  size of the vocabulary          N  labelled slots of a batch
+"""
+
+from typing import Iterable, NamedTuple, Optional, Sequence, Union
+
+import torch
+from torch import Tensor
+
+from .source_layouts import Segments
+
+IGNORE = -100
+"""The label of a slot that predicts nothing."""
+
+PADDING = -1
+"""The group of a slot that only fills up its block; nobody sees it."""
+
+
+class Slots(NamedTuple):
+    """Packed slots, each field int64 [B, L].
+
+    Attributes:
+        token: the vocabulary row to embed.
+        position: the position to embed; a pseudo mask repeats that of the token which it predicts.
+        segment: the token type to embed.
+        turn: the dialogue turn to embed, counted back from the target, which is 0 (003).
+        step: factorization step: 0 = given from the start, 1, 2, … = the order in which it becomes known.
+        group: 0 = context (a real token); > 0 = a query slot, seen by its own group only; PADDING.
+        label: the token to predict here, or IGNORE.
+    """
+
+    token: Tensor
+    position: Tensor
+    segment: Tensor
+    turn: Tensor
+    step: Tensor
+    group: Tensor
+    label: Tensor
+
+    def columns(self, start: Optional[int], stop: Optional[int]) -> "Slots":
+        """The slots ``start:stop`` of every sentence."""
+        return Slots(*(field[:, start:stop] for field in self))
+
+
+FILLING = Slots(*map(torch.tensor, (0, 0, 0, 0, 1, PADDING, IGNORE)))
+"""A padding slot, each field []. At step 1 it sees the source as a query, so that no softmax is empty."""
+
+
+class Blocks(NamedTuple):
+    """Slots in three blocks, each padded on its right: source [B, S], target [B, T], queries [B, Q]."""
+
+    source: Slots
+    target: Slots
+    query: Slots
+
+    def packed(self) -> Slots:
+        """One after the other: [B, S + T + Q]."""
+        return concatenate(self)
+
+
+class Convention(NamedTuple):
+    """How a fine-tuning method lays out a sentence pair when it predicts: the part that decoding must know.
+
+    Attributes:
+        pad: the padding token.
+        end: the token that ends a target.
+        segments: token types of source and target, and dialogue turns.
+        source_end: whether the source keeps its end token.
+        start: the token that opens the context of the target; None: the first query follows the source.
+        query: the token of a query slot; None: the last known token predicts the next one.
+    """
+
+    pad: int
+    end: int
+    segments: Segments
+    source_end: bool
+    start: Optional[int]
+    query: Optional[int]
+
+
+def make(
+    token: Tensor,
+    *,
+    pad: int,
+    position: Tensor,
+    step: Union[Tensor, int],
+    segment: Union[Tensor, int],
+    turn: Union[Tensor, int] = 0,
+    group: Union[Tensor, int] = 0,
+    label: Union[Tensor, int] = IGNORE,
+) -> Slots:
+    """Slots of the tokens [B, L], the other fields broadcast to them; where a token is ``pad``, filling."""
+    fields = (token, position, segment, turn, step, group, label)
+    padded = token.eq(pad)
+    return Slots(
+        *(
+            torch.as_tensor(field, device=token.device)
+            .expand_as(token)
+            .masked_fill(padded, pad if field is token else int(filling))
+            for field, filling in zip(fields, FILLING)
+        )
+    )
+
+
+def source_slots(source: Tensor, convention: Convention) -> Slots:
+    """The slots of a source [B, S], padded on its right: all given from the start."""
+    segment, turn = convention.segments.marks(source, end=convention.end, closed=convention.source_end)
+    return make(
+        source,
+        pad=convention.pad,
+        position=torch.arange(source.size(1), device=source.device),
+        step=0,
+        segment=segment,
+        turn=turn,
+    )
+
+
+def context_slots(
+    context: Tensor, convention: Convention, *, source_length: Tensor, label: Union[Tensor, int] = IGNORE
+) -> Slots:
+    """The slots of a target's known tokens [B, T], which follow the source (its length [B, 1]) one a step."""
+    order = torch.arange(context.size(1), device=context.device)
+    return make(
+        context,
+        pad=convention.pad,
+        position=source_length + order,
+        step=order + 1,
+        segment=convention.segments.target,
+        label=label,
+    )
+
+
+def query_slots(target: Tensor, convention: Convention, *, source_length: Tensor) -> Slots:
+    """One query a token of the target [B, T]: at its position, known when it becomes known, a group of its own.
+
+    (Paper 000, section 2.3: "the pseudo mask is assigned with the same position embedding".)
+    """
+    assert convention.query is not None
+    order = torch.arange(target.size(1), device=target.device) + int(convention.start is not None)
+    padded = target.eq(convention.pad)
+    return make(
+        torch.full_like(target, convention.query).masked_fill(padded, convention.pad),
+        pad=convention.pad,
+        position=source_length + order,
+        step=order + 1,
+        segment=convention.segments.target,
+        group=order + 1,
+        label=target,
+    )
+
+
+def lay_out(source: Tensor, target: Tensor, convention: Convention) -> Blocks:
+    """Lays out sentence pairs for teacher forcing, without noise: the whole target is predicted.
+
+    Args:
+        source: [B, S], padded on its right, with its start and, if the convention says so, its end token.
+        target: [B, T], padded on its right, with its end token.
+    """
+    length = source.ne(convention.pad).sum(1, keepdim=True)
+    given = source_slots(source, convention)
+    if convention.query is None:
+        context = opened(target, convention).narrow(1, 0, target.size(1))
+        context = context.masked_fill(target.eq(convention.pad), convention.pad)
+        known = context_slots(context, convention, source_length=length, label=target)
+        return Blocks(given, known, given.columns(0, 0))
+    known = context_slots(opened(target, convention), convention, source_length=length)
+    return Blocks(given, known, query_slots(target, convention, source_length=length))
+
+
+def opened(target: Tensor, convention: Convention) -> Tensor:
+    """The target [B, T] after the convention's start token, if it has one: [B, T + 1] or [B, T]."""
+    if convention.start is None:
+        return target
+    return torch.cat([target.new_full((len(target), 1), convention.start), target], dim=1)
+
+
+def next_slots(prev_output_tokens: Tensor, convention: Convention, *, source_length: Tensor, known: int) -> Slots:
+    """The slots that decoding adds in one step: what became known since ``known`` tokens, and the query slot.
+
+    The last slot predicts the next token. Positions and steps are those of :func:`lay_out`; the one query has group 1.
+
+    Args:
+        prev_output_tokens: [R, 1 + t], fairseq's placeholder and the t tokens decided so far.
+        source_length: [R, 1].
+        known: how many context slots an earlier step has handled.
+    """
+    tokens = opened(prev_output_tokens[:, 1:], convention)
+    if convention.query is not None:
+        tokens = torch.cat([tokens, tokens.new_full((len(tokens), 1), convention.query)], dim=1)
+    order = torch.arange(known, tokens.size(1), device=tokens.device)
+    is_query = order.eq(tokens.size(1) - 1) & (convention.query is not None)
+    return make(
+        tokens[:, known:],
+        pad=-1,
+        position=source_length + order,
+        step=order + 1,
+        segment=convention.segments.target,
+        group=is_query.long(),
+    )
+
+
+def concatenate(parts: Iterable[Slots]) -> Slots:
+    """Slots side by side, [B, L1], [B, L2], … → [B, L1 + L2 + …]."""
+    return Slots(*(torch.cat(fields, dim=1) for fields in zip(*parts)))
+
+
+def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
+    """Slots of single sentences [1, l] under one another, filled up on the right: [B, max l]."""
+    filling = FILLING._replace(token=torch.tensor(pad))
+    return Slots(
+        *(
+            torch.nn.utils.rnn.pad_sequence([field[0] for field in fields], batch_first=True, padding_value=float(fill))
+            for fields, fill in zip(zip(*examples), filling)
+        )
+    )
+
+
+def collate(examples: Sequence[Blocks], *, pad: int) -> Blocks:
+    """A batch of single sentences, block by block."""
+    return Blocks(*(stack(block, pad=pad) for block in zip(*examples)))

@@ -1,0 +1,242 @@
+"""A pretrained checkpoint directory: which family it is of, what it decides, and its tensors under our names."""
+
+import re
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from ..common.errors import UserError
+from ..text import vocabulary
+from ..text.dictionary import PretrainedDictionary
+from ..text.special_tokens import is_ordinary
+from .families import FAMILIES, Family, recognise
+from .families.family import SEGMENTS, TOKENS, Rule
+from .weight_files import Weights, find_config, open_weights
+
+COMPUTED = {
+    "hidden_act": "gelu",
+    "activation_fn": "gelu",
+    "position_embedding_type": "absolute",
+    "tie_word_embeddings": True,
+    "untie_weights_roberta": False,
+    "use_task_id": False,
+}
+"""What the Transformer has built in, by the keys that config.json or fairseq's options may say it with."""
+
+FOREIGN = re.compile(r".*layers?[._]\d+[._].*|.*encoder\.(layer_norm|ln)\..*")
+"""Tensors that a model cannot lack: those of its layers, and the norm behind the last one of pre-norm layers."""
+
+
+class Entry(NamedTuple):
+    """A published tensor that the Transformer can take: the rule, and our names of what it holds."""
+
+    published: str
+    rule: Rule
+    ours: Tuple[str, ...]
+
+
+class Pretrained(NamedTuple):
+    """A checkpoint directory, opened: its weights are read when the Transformer is filled.
+
+    Attributes:
+        directory: where it lies.
+        family: how its tensors are named.
+        config: as published.
+        weights: the tensors.
+        entries: those that the Transformer can take.
+        shapes: what these hold, under our names.
+        left_out: published names of the others (poolers, heads of other tasks).
+        taken: tensors that were read before the others.
+    """
+
+    directory: Path
+    family: Family
+    config: Mapping[str, Any]
+    weights: Weights
+    entries: List[Entry]
+    shapes: Dict[str, Tuple[int, ...]]
+    left_out: List[str]
+    taken: Dict[str, Tensor]
+
+    def options(self) -> Dict[str, Any]:
+        """The model options that the checkpoint decides.
+
+        Raises:
+            UserError: the configuration says too little.
+        """
+        found = self.family.options(self.config, self.shapes)
+        if "encoder_attention_heads" not in found:
+            raise UserError(f"{self.directory}: no config.json says the number of attention heads; expected one")
+        return {**found, "pretrained_type": self.family.exported_as or self.family.name}
+
+    def rows(self) -> int:
+        """Rows of the token table."""
+        return self.shapes[TOKENS][0]
+
+    def vocabulary(self) -> List[str]:
+        """The tokens of the vocabulary in the directory; none if it holds none."""
+        return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
+
+    def lacks(self, tokens: Sequence[str]) -> List[str]:
+        """Those of the tokens that the vocabulary in the directory does not have."""
+        own = set(self.vocabulary())
+        return [token for token in tokens if token not in own]
+
+    def tensors(self) -> Iterator[Tuple[str, Tensor]]:
+        """Reads the tensors one after the other, under our names."""
+        for entry in self.entries:
+            tensor = self.taken.pop(entry.published, None)
+            tensor = self.weights.take(entry.published) if tensor is None else tensor
+            yield from zip(entry.ours, entry.rule.codec.read(tensor))
+
+
+def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
+    """Opens a checkpoint directory, and finds out its family unless told.
+
+    Raises:
+        UserError: no such directory, no readable files in it, no family that fits, or a kind of layer that the
+            Transformer does not compute.
+    """
+    check_directory(directory)
+    weights = open_weights(directory)
+    config = {**weights.config, **read_config(directory)}
+    family = family_of(directory, config, weights.names, pretrained_type)
+    entries, left_out = sort_out(family, weights.names)
+    check_computed(directory, config, left_out)
+    shapes = {name: shape for entry in entries for name, shape in shapes_of(entry, weights).items()}
+    if TOKENS not in shapes:
+        raise UserError(
+            f"{directory} holds no {family.name} model: no word embeddings among its {len(weights.names)} tensors"
+        )
+    return without_blank_segments(Pretrained(directory, family, config, weights, entries, shapes, left_out, {}))
+
+
+def check_directory(directory: Path) -> None:
+    """Raises UserError unless there is a directory."""
+    if not directory.is_dir():
+        raise UserError(f"{directory} is not a directory; expected a pretrained model with config.json and weights")
+
+
+def read_config(directory: Path) -> Dict[str, Any]:
+    """The configuration in a checkpoint directory; empty when there is none.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
+    path = find_config(directory)
+    return {} if path is None else vocabulary.read_json(path)
+
+
+def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:
+    """The family that was asked for, or the one that the files show."""
+    if asked is not None:
+        if asked not in FAMILIES:
+            raise UserError(f"--pretrained-type {asked}; expected one of: {', '.join(sorted(FAMILIES))}")
+        return FAMILIES[asked]
+    fitting = recognise(config, names)
+    if len(fitting) != 1:
+        examples = ", ".join(sorted(names)[:2])
+        raise UserError(
+            f"{directory} (model_type {config.get('model_type')!r}, tensors such as {examples}) looks "
+            f"like {' and like '.join(family.name for family in fitting) or 'no known family'}; "
+            f"expected one of: {', '.join(sorted(FAMILIES))} (--pretrained-type names it)"
+        )
+    return fitting[0]
+
+
+def sort_out(family: Family, names: List[str]) -> Tuple[List[Entry], List[str]]:
+    """Parts published tensors into those that have a place in the Transformer and those that are left out."""
+    entries, left_out = [], []
+    for name in names:
+        found = family.lookup(name)
+        if found is not None:
+            entries.append(Entry(name, *found))
+        elif not family.repeats(name):
+            left_out.append(name)
+    return entries, left_out
+
+
+def check_computed(directory: Path, config: Mapping[str, Any], left_out: List[str]) -> None:
+    """Refuses a model whose layers compute something else, which would otherwise go wrong in silence."""
+    for key, computed in COMPUTED.items():
+        if config.get(key, computed) != computed:
+            raise UserError(f"{directory} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
+    foreign = [name for name in left_out if FOREIGN.fullmatch(name)]
+    if foreign:
+        raise UserError(
+            f"{directory}: the layers have tensors that are not supported: {', '.join(foreign[:3])} ({len(foreign)} "
+            "in all); expected layers as BERT's, or another --pretrained-type"
+        )
+
+
+def shapes_of(entry: Entry, weights: Weights) -> Dict[str, Tuple[int, ...]]:
+    """Shapes of what a published tensor holds, under our names, without reading it."""
+    outline = torch.empty(weights.shape(entry.published), device="meta")
+    return {name: tuple(part.shape) for name, part in zip(entry.ours, entry.rule.codec.read(outline))}
+
+
+def without_blank_segments(pretrained: Pretrained) -> Pretrained:
+    """Leaves out a segment table of one row of zeros: RoBERTa has no segments, Hugging Face gives it such a row."""
+    if pretrained.shapes.get(SEGMENTS, (0,))[0] != 1:
+        return pretrained
+    entry = next(entry for entry in pretrained.entries if entry.ours == (SEGMENTS,))
+    table = pretrained.weights.take(entry.published)
+    if table.any():
+        pretrained.taken[entry.published] = table
+    else:
+        pretrained.entries.remove(entry)
+        del pretrained.shapes[SEGMENTS]
+    return pretrained
+
+
+def check_vocabulary(
+    pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
+) -> List[str]:
+    """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
+
+    A checkpoint may have rows beyond its vocabulary, which belong to no token. The data may have been binarized before
+    or after the vocabulary has grown by what a method needs, ``extra``.
+
+    Returns:
+        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, and extra ones.
+
+    Raises:
+        UserError: they do not belong together.
+    """
+    directory, rows = pretrained.directory, pretrained.rows()
+    own = pretrained.vocabulary() or dictionary.symbols[:rows]
+    added = [] if add is None else vocabulary.read_additions(Path(add), own)
+    expected = [*own, *added]
+    brought = [token for token in extra if token not in expected]
+    if len(own) > rows:
+        raise UserError(
+            f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
+            "use files that belong together"
+        )
+    if dictionary.symbols not in (expected, [*expected, *brought]):
+        raise UserError(
+            f"the data were binarized with another vocabulary than that of {directory}: "
+            f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
+            "--joined-dictionary, or name what was added with --vocab-add"
+        )
+    return [*added, *brought]
+
+
+def tokens_behind(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
+    """The tokens that the checkpoint's vocabulary has behind that of the data, if no text leads to any of them.
+
+    Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
+    """
+    own = pretrained.vocabulary()
+    behind = own[len(dictionary) :]
+    return [] if own != [*dictionary.symbols, *behind] or any(map(is_ordinary, behind)) else behind
+
+
+def difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    """Where two vocabularies part first."""
+    for row, (one, other) in enumerate(zip(found, expected)):
+        if one != other:
+            return f"row {row} is {one!r}, not {other!r}"
+    return f"{len(found):,} tokens, not {len(expected):,}"

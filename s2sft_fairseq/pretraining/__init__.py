@@ -1,8 +1,0 @@
-"""Pre-training objectives, one file each; a new file in this folder is a new value of ``--objective``."""
-
-from ..registry import import_all
-from .pretraining_objective import PRETRAINING, PretrainingObjective, register_pretraining
-
-import_all(__name__, __path__)
-
-__all__ = ["PRETRAINING", "PretrainingObjective", "register_pretraining"]

@@ -1,0 +1,60 @@
+"""Options by name from Python: the search options that text understands, and one line for what does not exist."""
+
+import copy
+from contextlib import contextmanager
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, Iterable, Iterator, List, Mapping
+
+from fairseq.dataclass.configs import GenerationConfig
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ..common.errors import UserError
+from .options import SearchOptions
+
+OF_FAIRSEQ = (
+    *("beam", "nbest", "max_len_a", "max_len_b", "min_len", "match_source_len"),
+    *("lenpen", "unnormalized", "unkpen", "no_repeat_ngram_size", "constraints"),
+    *("sampling", "sampling_topk", "sampling_topp", "temperature"),
+    *("diverse_beam_groups", "diverse_beam_strength", "diversity_rate"),
+)
+"""fairseq's search options without those that need targets, an aligned source or another kind of model."""
+
+OF_PLUGIN = tuple(field.name for field in fields(SearchOptions) if field.name not in ("_name", "inference_precision"))
+"""Those that the task adds, without the one that changes the weights."""
+
+
+class TextGeneration(GenerationConfig):
+    """fairseq's search options, as flags for plain text."""
+
+    def _get_all_attributes(self) -> List[str]:
+        """The options that become flags."""
+        return list(OF_FAIRSEQ)
+
+
+def check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raises UserError for an option that does not exist, and names one that is spelled alike."""
+    known = set(known)
+    for name in given:
+        if name not in known:
+            similar = get_close_matches(name, known, n=1)
+            raise UserError(f"no option {name!r}" + (f"; did you mean {similar[0]!r}?" if similar else ""))
+
+
+def changed(section: DictConfig, options: Mapping[str, Any]) -> DictConfig:
+    """A copy of a section of the configuration with other values; raises UserError for one it cannot have."""
+    section = copy.deepcopy(section)
+    with values_checked():
+        section.update(options)
+    return section
+
+
+@contextmanager
+def values_checked() -> Iterator[None]:
+    """Makes one line of a value that an option cannot have."""
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        said = " ".join(str(error).split("full_key")[0].split())
+        raise UserError(f"{error.full_key}: {said}" if error.full_key else said) from None

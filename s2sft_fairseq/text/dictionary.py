@@ -1,0 +1,97 @@
+"""A pretrained vocabulary as a fairseq ``Dictionary``: the id of a token is its row in the checkpoint's tables."""
+
+import hashlib
+import os
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, TextIO, Union
+
+import numpy as np
+import torch
+from fairseq.data import Dictionary
+from fairseq.tokenizer import tokenize_line
+from torch import Tensor
+
+from ..common.errors import UserError
+from . import vocabulary
+from .special_tokens import complete_spelling, is_ordinary, nearest_spelling
+
+
+class PretrainedDictionary(Dictionary):
+    """Maps tokens to the rows of a pretrained model: the line number of a token, counted from 0, is its id.
+
+    Unlike its base class it adds no token of its own, and it tolerates a token that stands on two lines
+    (published vocabularies have such): both rows exist, the token means the later one, as in BERT's loader.
+
+    The five tokens with a role are found by their spelling, BERT's (`[CLS]`) or RoBERTa's (`<s>`).
+
+    Args:
+        tokens: the whole vocabulary, in the order of the rows.
+
+    Raises:
+        UserError: a special token is missing.
+    """
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.symbols: List[str] = list(tokens)
+        self.count: List[int] = [1] * len(self.symbols)
+        self.indices: Dict[str, int] = {token: row for row, token in enumerate(self.symbols)}
+        self.nspecial = 0
+        special = complete_spelling(self.indices)
+        if special is None:
+            expected = nearest_spelling(self.indices)
+            missing = [token for token in expected if token not in self.indices]
+            raise UserError(
+                f"the vocabulary has {len(self.symbols)} tokens but no {', '.join(missing)}; expected all of "
+                f"{', '.join(expected)}: use the vocabulary that belongs to the pretrained weights"
+            )
+        self.bos_word, self.pad_word, self.eos_word, self.unk_word, self.mask_word = special
+        rows = [self.indices[token] for token in special]
+        self.bos_index, self.pad_index, self.eos_index, self.unk_index, self.mask_index = rows
+
+    @classmethod
+    def load(cls, source: Union[str, os.PathLike, TextIO]) -> "PretrainedDictionary":
+        """Reads a vocabulary of any form that :func:`vocabulary.read` knows, or what :meth:`save` wrote.
+
+        Args:
+            source: a directory of a pretrained model, a file of a vocabulary, or an open text file.
+
+        Raises:
+            UserError: no vocabulary there, one that cannot be read, or a special token is missing.
+        """
+        if isinstance(source, (str, os.PathLike)):
+            return cls(vocabulary.read(source))
+        return cls(vocabulary.parse(source.read()))
+
+    def grow(self, tokens: Iterable[str]) -> None:
+        """Appends those of `tokens` that are not in the vocabulary yet, a row each."""
+        for token in tokens:
+            if token not in self.indices:
+                self.add_symbol(token)
+
+    def encode_line(
+        self,
+        line: str,
+        line_tokenizer: Callable[[str], List[str]] = tokenize_line,
+        add_if_not_exist: bool = False,
+        consumer: Optional[Callable[[str, int], None]] = None,
+        append_eos: bool = True,
+        reverse_order: bool = False,
+    ) -> Tensor:
+        """As fairseq's, int32 [l], several times as fast; it never adds a token, for a new one would have no row."""
+        words = line_tokenizer(line)[:: -1 if reverse_order else 1]
+        ids = [self.indices.get(word, self.unk_index) for word in words]
+        if consumer is not None:
+            for word, row in zip(words, ids):
+                consumer(word, row)
+        return torch.tensor([*ids, self.eos_index] if append_eos else ids, dtype=torch.int32)
+
+    def mask(self) -> int:
+        """The id of the mask token."""
+        return self.mask_index
+
+    def ordinary_ids(self) -> np.ndarray:
+        """The ids that noise may draw, int64 [n]: every token but special ones and placeholders."""
+        return np.array([row for row, token in enumerate(self.symbols) if is_ordinary(token)], dtype=np.int64)
+
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that two vocabularies share only if all their tokens are equal."""
+        return hashlib.sha256("\n".join(self.symbols).encode("utf-8")).hexdigest()[:16]

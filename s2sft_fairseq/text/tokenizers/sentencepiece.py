@@ -1,0 +1,89 @@
+"""XLM-R's SentencePiece as `--bpe s2s_ft_sentencepiece`.
+
+The model is read through the package `sentencepiece` and applied as `transformers` applies it. Now and then the C++
+library splits otherwise: where two splits are equally likely, and where its normalization takes several signs at
+once. fairseq's own `--bpe sentencepiece --sentencepiece-model FILE` is that library, and serves the same dictionary.
+"""
+
+from pathlib import Path
+from typing import Any, List
+
+from fairseq.data.encoders import register_bpe
+from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import Unigram
+
+from ...common.errors import UserError
+from .. import vocabulary
+from ..special_tokens import ROBERTA_TOKENS
+from .tokenizer import Splitter, SplitterOptions, locate, model_type
+
+SPACE = "▁"
+
+
+@register_bpe("s2s_ft_sentencepiece", dataclass=SplitterOptions)
+class SentencePieceSplitter(Splitter):
+    """Splits text as XLM-R's tokenizer does."""
+
+    model_type = "Unigram"
+
+    @classmethod
+    def serves(cls, path: Path) -> bool:
+        """Whether a SentencePiece model is there."""
+        return model_type(path) == cls.model_type or locate(path, "*.model") is not None
+
+    def build(self, path: Path) -> Tokenizer:
+        """Makes XLM-R's tokenizer of a SentencePiece model."""
+        file = locate(path, "sentencepiece.bpe.model") or locate(path, "*.model")
+        if file is None:
+            raise UserError(f"no SentencePiece model at {path}; expected sentencepiece.bpe.model or another *.model")
+        model = parse(file)
+        if model.trainer_spec.model_type != model.trainer_spec.UNIGRAM:
+            raise UserError(
+                f"{file} is no unigram model; fairseq's --bpe sentencepiece --sentencepiece-model serves it"
+            )
+        tokens = vocabulary.read_sentencepiece(file)
+        scores = [*[0.0] * 4, *(piece.score for piece in model.pieces[3:]), 0.0]
+        unknown = tokens.index(ROBERTA_TOKENS.unk)
+        tokenizer = Tokenizer(Unigram(list(zip(tokens, scores)), unknown, byte_fallback=False))
+        configure_as_xlmr(tokenizer, model.normalizer_spec.precompiled_charsmap)
+        tokenizer.add_tokens(whole_pieces(model))
+        return tokenizer
+
+    def join(self, tokens: List[str]) -> str:
+        """Joins the pieces and makes spaces of their marks."""
+        return "".join(tokens).replace(SPACE, " ")
+
+    def is_beginning_of_word(self, x: str) -> bool:
+        """Whether a piece starts a word (fairseq's encoders tell this)."""
+        return x.startswith(SPACE)
+
+
+def configure_as_xlmr(tokenizer: Tokenizer, charsmap: bytes) -> None:
+    """Normalizes by the model's own table, and marks the beginning of every word."""
+    if charsmap:
+        tokenizer.normalizer = normalizers.Precompiled(charsmap)
+    mark = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), mark])
+
+
+def parse(file: Path) -> Any:
+    """The parts of a SentencePiece model: its pieces, and how it was trained and normalizes.
+
+    Raises:
+        UserError: a package or the file is missing, or it is no such model.
+    """
+    content = vocabulary.load_sentencepiece(file).serialized_model_proto()
+    try:
+        from sentencepiece import sentencepiece_model_pb2 as messages
+    except ImportError:
+        raise UserError(f"{file} needs the package protobuf: pip install protobuf") from None
+    return messages.ModelProto.FromString(content)  # type: ignore[attr-defined]
+
+
+def whole_pieces(model: Any) -> List[AddedToken]:
+    """The pieces that a text keeps whole: control symbols and what the model's maker defined."""
+    return [
+        AddedToken(piece.piece, normalized=False, special=piece.type == piece.CONTROL)
+        for piece in model.pieces
+        if piece.type in (piece.CONTROL, piece.USER_DEFINED)
+    ]

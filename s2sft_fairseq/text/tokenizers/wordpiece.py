@@ -1,0 +1,66 @@
+"""BERT's WordPiece as `--bpe s2s_ft_wordpiece`: cased, uncased and Chinese."""
+
+import re
+from pathlib import Path
+from typing import List
+
+from fairseq.data.encoders import register_bpe
+from tokenizers import Tokenizer
+from tokenizers.decoders import WordPiece as WordPieceDecoder
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from .. import vocabulary
+from ..special_tokens import BERT_TOKENS
+from .tokenizer import Splitter, SplitterOptions, model_type, read_config
+
+PREFIX = "##"
+CONTRACTION = re.compile(r"(\w) ' (s|t|re|ve|m|ll|d)\b", re.IGNORECASE)
+CHINESE = "[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ebef]"
+CHINESE_GAP = re.compile(f"(?<={CHINESE}) (?={CHINESE})")
+NORMALIZER_OPTIONS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+"""Names in tokenizer_config.json → names in `tokenizers`."""
+
+
+@register_bpe("s2s_ft_wordpiece", dataclass=SplitterOptions)
+class WordPieceSplitter(Splitter):
+    """Splits text as BERT's tokenizer does; lower case and no accents unless tokenizer_config.json says otherwise."""
+
+    model_type = "WordPiece"
+
+    @classmethod
+    def serves(cls, path: Path) -> bool:
+        """Whether BERT's special tokens are in the vocabulary."""
+        return model_type(path) == cls.model_type or BERT_TOKENS.unk in vocabulary.read(path)
+
+    def build(self, path: Path) -> Tokenizer:
+        """Makes BERT's tokenizer of a vocabulary in any form."""
+        rows = {token: row for row, token in enumerate(vocabulary.read(path))}
+        tokenizer = Tokenizer(WordPiece(rows, unk_token=BERT_TOKENS.unk))
+        tokenizer.normalizer = BertNormalizer()
+        tokenizer.pre_tokenizer = BertPreTokenizer()
+        return tokenizer
+
+    def load(self, path: Path) -> Tokenizer:
+        """Heeds what tokenizer_config.json says of case, accents and Chinese characters."""
+        tokenizer, config = super().load(path), read_config(path, "tokenizer_config.json")
+        if isinstance(tokenizer.normalizer, BertNormalizer):
+            for name, option in NORMALIZER_OPTIONS.items():
+                if name in config:
+                    setattr(tokenizer.normalizer, option, config[name])
+        return tokenizer
+
+    def join(self, tokens: List[str]) -> str:
+        """Joins words, contractions and Chinese characters; leaves no space before punctuation and never a `##`."""
+        tokens[:1] = [token[len(PREFIX) :] if token.startswith(PREFIX) else token for token in tokens[:1]]
+        text = CONTRACTION.sub(r"\1'\2", WordPieceDecoder(PREFIX, cleanup=True).decode(tokens))
+        return re.sub("#(?=#)", "# ", CHINESE_GAP.sub("", text))
+
+    def is_beginning_of_word(self, x: str) -> bool:
+        """Whether a piece starts a word (fairseq's encoders tell this)."""
+        return not x.startswith(PREFIX)

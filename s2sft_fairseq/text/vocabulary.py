@@ -1,0 +1,272 @@
+"""The vocabulary files of every family of checkpoints: their tokens, in the order of the model's rows.
+
+A token that contains whitespace (a run of spaces in some byte-level vocabularies) is spelled with `<0x20>` in its
+place, since fairseq separates the tokens of a line by spaces and the lines of a dictionary by line feeds.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+from ..common.errors import UserError
+from .special_tokens import BERT_TOKENS, PLACEHOLDER, ROBERTA_TOKENS, complete_spelling
+
+COUNTED = re.compile(r"(.*) (\d+)( #fairseq:overwrite)?", re.DOTALL)
+NUMBERED = re.compile(r"(.*)\t(\d+)", re.DOTALL)
+
+NAMES = (
+    *("vocab.txt", "vocab.json", "dict.txt", "tokenizer.json"),
+    *("sentencepiece.bpe.model", "*vocab.txt", "*.model"),
+)
+"""What a vocabulary is called; in a directory the first that is there is the one."""
+
+COMPANIONS = (
+    *("merges.txt", "encoder.json", "vocab.bpe"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
+"""What belongs to the text side besides the vocabulary itself."""
+
+
+def read(path: Union[str, os.PathLike], *, add: Optional[Union[str, os.PathLike]] = None) -> List[str]:
+    """The tokens of a pretrained vocabulary; the place of a token in the list is its row in the tables.
+
+    Args:
+        path: a directory of a pretrained model, or one of the files that :data:`NAMES` lists. Of a directory,
+            the tokens that Hugging Face's files add (added_tokens.json and the like) have their rows too.
+        add: a file with one token a line, to be appended.
+
+    Raises:
+        UserError: no vocabulary there, several, or one that cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"no vocabulary at {path}; expected a directory or file with {', '.join(NAMES)}")
+    file = find(path) if path.is_dir() else path
+    tokens = reader_of(file)(file)
+    if path.is_dir():
+        tokens = place(added_tokens(path), tokens, path)
+    return tokens if add is None else tokens + read_additions(Path(add), tokens)
+
+
+def find(directory: Path) -> Path:
+    """The vocabulary of a directory: the first pattern of :data:`NAMES` that a file there matches.
+
+    Raises:
+        UserError: nothing matches, or several files match the same pattern.
+    """
+    for pattern in NAMES:
+        found = sorted(directory.glob(pattern))
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise UserError(f"{directory} has several vocabularies, {names}; name the file instead of the directory")
+        if found:
+            return found[0]
+    raise UserError(f"no vocabulary in {directory}; looked for {', '.join(NAMES)}")
+
+
+def files(directory: Path) -> List[Path]:
+    """The files of a directory that make up the text side of a model: vocabulary, merges, configuration."""
+    return sorted({path for pattern in (*NAMES, *COMPANIONS) for path in directory.glob(pattern)})
+
+
+def reader_of(file: Path) -> Callable[[Path], List[str]]:
+    """How a file is read: by its name, and else as lines of tokens."""
+    if file.name == "tokenizer.json":
+        return read_tokenizer
+    return {".json": read_json_map, ".model": read_sentencepiece}.get(file.suffix, read_lines)
+
+
+def read_lines(file: Path) -> List[str]:
+    """The tokens of a vocab.txt or a dict.txt."""
+    return parse(read_text(file), file.name)
+
+
+def parse(text: str, name: str = "the vocabulary") -> List[str]:
+    """The tokens of a text file with one token a line, whichever its form.
+
+    Plain lines (BERT), `token<TAB>id` (ERNIE) or `token count` (fairseq); see :func:`with_special_tokens` for the
+    last. A token on two lines keeps both rows.
+
+    Raises:
+        UserError: an id that is not the number of its line.
+    """
+    lines = split_lines(text)
+    if counted := match_all(COUNTED, lines):
+        return with_special_tokens([token for token, _, _ in counted], overwrites=any(flag for *_, flag in counted))
+    numbered = match_all(NUMBERED, lines)
+    for row, (token, number) in enumerate(numbered):
+        if row != int(number):
+            raise UserError(f"{name}: line {row + 1}, {token!r}, has the id {number}; expected {row}")
+    return [token for token, _ in numbered] or lines
+
+
+def split_lines(text: str) -> List[str]:
+    """The lines of a text; LF or CRLF ends a line, and no other sign does."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line[:-1] if line.endswith("\r") else line for line in lines]
+
+
+def match_all(pattern: "re.Pattern[str]", lines: Sequence[str]) -> List[Tuple[str, ...]]:
+    """The groups of every line if all lines match, else nothing."""
+    matches = []
+    for line in lines:
+        match = pattern.fullmatch(line)
+        if match is None:
+            return []
+        matches.append(match.groups())
+    return matches
+
+
+def with_special_tokens(tokens: List[str], *, overwrites: bool) -> List[str]:
+    """Adds the special tokens that fairseq's classical dict.txt leaves out: four before, `<mask>` behind.
+
+    A dictionary that names its special tokens (this plugin writes such) is complete as it is, unless it has lines
+    with fairseq's flag to overwrite: those repeat the implicit four.
+    """
+    if not overwrites and (complete_spelling(tokens) or not set(BERT_TOKENS).isdisjoint(tokens)):
+        return tokens
+    *first, mask = ROBERTA_TOKENS
+    return [*first, *tokens] if mask in tokens else [*first, *tokens, mask]
+
+
+def read_json_map(file: Path) -> List[str]:
+    """The tokens of a vocab.json, `{token: id}`."""
+    return rows(read_json(file), file)
+
+
+def read_tokenizer(file: Path) -> List[str]:
+    """The tokens of a tokenizer.json: those of its model, and the added ones."""
+    content = read_json(file)
+    vocabulary = content.get("model", {}).get("vocab")
+    if isinstance(vocabulary, list):  # Unigram: pieces and their scores
+        vocabulary = {piece: row for row, (piece, _) in enumerate(vocabulary)}
+    added = {token["content"]: token["id"] for token in content.get("added_tokens", ())}
+    return place(added, rows(vocabulary, file), file)
+
+
+def read_sentencepiece(file: Path) -> List[str]:
+    """The tokens of a SentencePiece model in XLM-R's order: four special tokens, the pieces from 3 on, `<mask>`.
+
+    Source: fairseq's dictionary of XLM-R, whose special tokens are one more than the model's own three.
+    """
+    model = load_sentencepiece(file)
+    pieces = [model.id_to_piece(row) for row in range(len(model))]
+    if pieces[:3] != ["<unk>", "<s>", "</s>"]:
+        raise UserError(f"{file} begins with {', '.join(pieces[:3])}; expected <unk>, <s>, </s>, as XLM-R's does")
+    *first, mask = ROBERTA_TOKENS
+    return [*first, *map(spelled, pieces[3:]), mask]
+
+
+def load_sentencepiece(file: Path) -> Any:
+    """A model of the package sentencepiece.
+
+    Raises:
+        UserError: the package or the file is missing, or it is no such model.
+    """
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise UserError(f"{file} needs the package sentencepiece: pip install sentencepiece") from None
+    try:
+        return SentencePieceProcessor(model_file=str(file))
+    except RuntimeError:
+        raise UserError(f"{file} is not a SentencePiece model, or is damaged") from None
+
+
+def rows(ids: Any, file: Path) -> List[str]:
+    """`{token: id}` as a list in the order of the ids; an id that no token has gets a placeholder.
+
+    Raises:
+        UserError: not such a mapping, two tokens with one id, or more ids without a token than with one.
+    """
+    if not isinstance(ids, dict) or not all(isinstance(row, int) and row >= 0 for row in ids.values()):
+        raise UserError(f"{file} is not a vocabulary; expected {{token: id, ...}}, ids from 0")
+    tokens = {row: spelled(token) for token, row in ids.items()}
+    count = max(tokens, default=-1) + 1
+    if len(tokens) < len(ids) or count > 2 * len(ids):
+        raise UserError(f"{file}: {len(ids):,} tokens have {len(tokens):,} ids below {count:,}; expected one each")
+    return [tokens.get(row, placeholder(row)) for row in range(count)]
+
+
+def place(added: Mapping[str, int], tokens: List[str], source: Path) -> List[str]:
+    """Puts added tokens into their rows, which lie behind the vocabulary or are placeholders or theirs already."""
+    tokens = list(tokens)
+    for token, row in sorted(added.items(), key=lambda item: item[1]):
+        tokens += [placeholder(behind) for behind in range(len(tokens), row + 1)]
+        if tokens[row] != spelled(token) and not PLACEHOLDER.fullmatch(tokens[row]):
+            raise UserError(f"{source}: the added token {token!r} has the id {row}, but that row is {tokens[row]!r}")
+        tokens[row] = spelled(token)
+    return tokens
+
+
+def added_tokens(directory: Path) -> Dict[str, int]:
+    """The tokens that Hugging Face's files of a directory add to the vocabulary, with their ids."""
+    whole, config, legacy = (
+        read_json(directory / name) if (directory / name).is_file() else {}
+        for name in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json")
+    )
+    return {
+        **{token["content"]: token["id"] for token in whole.get("added_tokens", ())},
+        **{token["content"]: int(row) for row, token in config.get("added_tokens_decoder", {}).items()},
+        **legacy,
+    }
+
+
+def read_additions(file: Path, tokens: Iterable[str]) -> List[str]:
+    """The tokens of `--vocab-add`, one a line.
+
+    Raises:
+        UserError: an empty line, whitespace within a token, or a token that is there already.
+    """
+    known, added = set(tokens), []
+    for number, line in enumerate(split_lines(read_text(file)), start=1):
+        if line.split() != [line]:
+            raise UserError(f"--vocab-add {file}: line {number} is {line!r}; expected one token without whitespace")
+        if line in known:
+            raise UserError(f"--vocab-add {file}: line {number}, {line!r}, is in the vocabulary already; remove it")
+        known.add(line)
+        added.append(line)
+    return added
+
+
+def placeholder(row: int) -> str:
+    """What stands for a row without a token, named as fairseq does."""
+    return f"madeupword{row:04d}"
+
+
+def spelled(token: str) -> str:
+    """A token as dictionaries and lines of pieces write it: without whitespace."""
+    if token.split() == [token]:
+        return token
+    return "".join(f"<0x{ord(sign):02X}>" if sign.isspace() else sign for sign in token)
+
+
+def read_json(file: Path) -> Dict[str, Any]:
+    """The object in a JSON file, or one clear line."""
+    content = parse_json(file)
+    if not isinstance(content, dict):
+        found = type(content).__name__
+        raise UserError(f"{file} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
+    return content
+
+
+def parse_json(file: Path) -> Any:
+    """Whatever is in a JSON file, or one clear line."""
+    try:
+        return json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file} is not valid JSON: {error}; copy it again") from None
+
+
+def read_text(file: Path) -> str:
+    """The content of a UTF-8 file without its byte order mark, or one clear line."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not valid UTF-8 (byte {error.start}: {error.reason})") from None

@@ -1,0 +1,57 @@
+"""The options of the task ``s2s_ft``: data and text; others come from the files of their ideas."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import ChoiceEnum
+from omegaconf import II
+
+from ..common.registered_options import with_options_of
+from ..objectives.finetuning import OBJECTIVES, CorruptionOptions
+from ..search.options import SearchOptions
+from .progress import ProgressOptions
+from .validation import ValidationOptions
+
+YES_NO = ChoiceEnum(["yes", "no"])
+
+
+@with_options_of(OBJECTIVES)
+@dataclass
+class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressOptions):
+    """All that the task can be told: data, noise and search."""
+
+    data: Optional[str] = field(default=None, metadata={"help": "directory that fairseq-preprocess wrote"})
+    source_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of source files", "argparse_alias": "-s"}
+    )
+    target_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of target files", "argparse_alias": "-t"}
+    )
+    truncate_source: YES_NO = field(  # type: ignore[valid-type]
+        default="yes",
+        metadata={
+            "help": "cut sources to --max-source-positions, the end token kept (default: yes; no: such pairs are "
+            "too long for fairseq, which stops or skips them)",
+            "argparse_const": "yes",
+        },
+    )
+    truncate_target: YES_NO = field(  # type: ignore[valid-type]
+        default="yes",
+        metadata={"help": "the same for targets and --max-target-positions", "argparse_const": "yes"},
+    )
+    left_pad_source: str = field(
+        default="False", metadata={"help": "only False: slots are padded on the right, block by block"}
+    )
+    dataset_impl: Optional[str] = II("dataset.dataset_impl")
+    train_subset: str = II("dataset.train_subset")
+    required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
+    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
+    seed: int = II("common.seed")
+    fp16: bool = II("common.fp16")
+    cpu: bool = II("common.cpu")
+    save_dir: str = II("checkpoint.save_dir")
+    restore_file: str = II("checkpoint.restore_file")
+    reuse_dataloader: bool = field(
+        default=False,
+        metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"},
+    )

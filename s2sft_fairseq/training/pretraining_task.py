@@ -1,0 +1,112 @@
+"""The task ``s2s_pretraining``: monolingual text, shard by shard, under a pre-training objective."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fairseq.dataclass import ChoiceEnum
+from fairseq.tasks import register_task
+
+from ..common.errors import UserError
+from ..common.registered_options import check_declared, with_options_of
+from ..data.binarized import data_folder, data_folders, shared_vocabulary
+from ..data.text_dataset import TextBlocks, TextDataset
+from ..models.options import ModelOptions, segments_of
+from ..models.seq2seq_model import S2SFTModel
+from ..objectives.pretraining import PRETRAINING
+from ..text.dictionary import PretrainedDictionary
+from .finetuning_options import TaskOptions
+from .finetuning_task import S2SFTTask
+from .validation import metric_names
+
+logger = logging.getLogger(__name__)
+
+SPECIAL = 2
+"""Special tokens of the longest source."""
+
+
+@with_options_of(PRETRAINING)
+@dataclass
+class PretrainingOptions(TaskOptions):
+    """Those of fine-tuning, and the objective. A text is as long as a source may be (--max-source-positions)."""
+
+    objective: ChoiceEnum(sorted(PRETRAINING)) = field(  # type: ignore[valid-type]
+        default="ernie_gen", metadata={"help": "what is learnt from a text"}
+    )
+
+
+@register_task("s2s_pretraining", dataclass=PretrainingOptions)
+class PretrainingTask(S2SFTTask):
+    """Pre-trains a model on text alone; ``--finetune-method`` says what for.
+
+    DATA is what ``fairseq-preprocess --only-source`` wrote, or several such folders with colons between them (shards),
+    which take turns from epoch to epoch.
+    """
+
+    cfg: PretrainingOptions
+
+    @classmethod
+    def setup_task(cls, cfg: PretrainingOptions, **kwargs: Any) -> "PretrainingTask":
+        """Loads the vocabulary beside the binarized data, which all shards must share.
+
+        Raises:
+            UserError: no data directory, no vocabulary in it, or different ones.
+        """
+        return cls(cfg, shared_vocabulary(data_folders(cfg.data), cls.vocabulary_of))
+
+    @classmethod
+    def vocabulary_of(cls, folder: Path) -> PretrainedDictionary:
+        """The vocabulary of monolingual data; raises UserError if there is none."""
+        path = folder / "dict.txt"
+        if not path.is_file():
+            raise UserError(f"no {path}; expected the output of fairseq-preprocess --only-source for monolingual text")
+        return cls.load_dictionary(path)
+
+    def check_training(self) -> None:
+        """As for fine-tuning; a text alone has no reference that could be scored.
+
+        Raises:
+            UserError: what fine-tuning refuses, or validation by generation.
+        """
+        asked = metric_names(self.cfg)
+        if asked:
+            raise UserError(
+                f"--eval-metric {','.join(asked)} scores pairs, and --task s2s_pretraining has text alone; leave "
+                "--eval-rouge, --eval-bleu and --eval-metric out"
+            )
+        super().check_training()
+
+    def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
+        """As for fine-tuning; then the objective, which needs the method's layout.
+
+        Raises:
+            UserError: what fine-tuning refuses, or a layout of sources in parts, which a text has not.
+        """
+        if segments_of(cfg).parts:
+            raise UserError(
+                f"--source-layout {cfg.source_layout}: a text has no parts; pre-train without it, and fine-tune with it"
+            )
+        chosen = str(self.cfg.objective)
+        check_declared(self.cfg, chosen, PRETRAINING, "--objective")
+        model = super().build_model(cfg, from_checkpoint)
+        self.pretraining = PRETRAINING[chosen](self.objective, self.dictionary, self.cfg)
+        return model
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """Loads a split, of the epoch's shard; only training data get noise.
+
+        Raises:
+            UserError: the split is missing, or has no text.
+        """
+        folder = data_folder(self.cfg.data, epoch)
+        lines = self.load_lines(folder / split)
+        if lines is None:
+            raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
+        room = self.model_cfg.max_source_positions - SPECIAL
+        texts = TextBlocks(lines, room=room, pad=self.dictionary.pad(), unk=self.dictionary.unk())
+        if not len(texts):
+            raise UserError(f"{folder}: split {split!r} has no text; expected lines with at least one token")
+        logger.info(f"{folder}, {split}: {len(texts):,} texts of up to {room} tokens out of {len(lines):,} lines")
+        seed = self.cfg.seed if split == self.cfg.train_subset else None
+        self.datasets[split] = TextDataset(texts, objective=self.pretraining, seed=seed)
