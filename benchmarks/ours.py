@@ -119,7 +119,7 @@ def random_sample(task: S2SFTTask, *, source: int, target: int, size: int) -> Sa
     """A batch of random tokens, all sources and targets equally long, special tokens included."""
     ids = torch.from_numpy(task.dictionary.ordinary_ids())
     end = torch.tensor([task.dictionary.eos()])
-    lengths = source - int(task.objective.convention.source_end), target
+    lengths = source - int(task.objective.layout.source_end), target
     sides = [random_lines(ids, end, length=length, count=size) for length in lengths]
     pairs = task.pairs(*sides, training=True)
     return pairs.collater([pairs[index] for index in range(size)])

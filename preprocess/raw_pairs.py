@@ -40,8 +40,8 @@ from s2sft_fairseq.select_chunk import fitting
 from s2sft_fairseq.text import vocabulary
 from s2sft_fairseq.text.passage_selection import Source
 from s2sft_fairseq.text.special_tokens import nearest_spelling
-from s2sft_fairseq.text.tokenizers.auto import AutomaticSplitter
-from s2sft_fairseq.text.tokenizers.tokenizer import Splitter, SplitterOptions
+from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
+from s2sft_fairseq.text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("src", "tgt", "ref")
@@ -79,9 +79,9 @@ class Packer:
         self.unknown = dict.fromkeys(unknown, spelling.unk)
         self.room = longest - ENDS if longest else None
         self.grounded = layout == KNOWLEDGE_FIRST
-        self.splitter: Optional[Splitter] = None
+        self.splitter: Optional[Tokenizer] = None
         if pretrained and longest:
-            self.splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(pretrained)))
+            self.splitter = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(pretrained)))
 
     def pair(self, example: Example) -> tuple[str, str]:
         """Source and target."""
@@ -100,7 +100,7 @@ class Packer:
         parts = [*example.turns, example.text] if example.text_last else [example.text, *example.turns]
         return f" {self.separator} ".join(filter(None, parts))
 
-    def fitted(self, example: Example, splitter: Splitter, room: int) -> Example:
+    def fitted(self, example: Example, splitter: Tokenizer, room: int) -> Example:
         """Keeps the latest turns that fit in half of the room, the last in any case, and of the text what fits then."""
         sizes = [len(splitter.encode(turn).split()) + 1 for turn in example.turns]
         totals = list(itertools.accumulate(reversed(sizes)))
@@ -110,7 +110,7 @@ class Packer:
         return example._replace(text=text, turns=example.turns[-kept:])
 
     @staticmethod
-    def chunk(example: Example, splitter: Splitter, limit: int) -> str:
+    def chunk(example: Example, splitter: Tokenizer, limit: int) -> str:
         """The part of the text that is kept."""
         offsets = splitter.tokenizer.encode(example.text, add_special_tokens=False).offsets
         return fitting(splitter, Source(example.text, offsets), example.query, limit=limit, keep=example.keep)

@@ -9,7 +9,7 @@ from typing import Optional
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
 from .models.options import ModelOptions
-from .text.tokenizers.tokenizer import SplitterOptions
+from .text.tokenizers.tokenizer import TokenizerOptions
 from .training.criterion import LabelSmoothedOptions
 from .training.optimizer import AdamWOptions
 from .training.pretraining_task import PretrainingOptions
@@ -22,7 +22,7 @@ SECTIONS = (
     ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
     ("--criterion s2s_ft_label_smoothed", LabelSmoothedOptions),
     ("--optimizer s2s_ft_adamw", AdamWOptions),
-    ("--bpe s2s_ft (or s2s_ft_wordpiece, s2s_ft_byte_bpe, s2s_ft_sentencepiece)", SplitterOptions),
+    ("--bpe s2s_ft (or s2s_ft_wordpiece, s2s_ft_byte_bpe, s2s_ft_sentencepiece)", TokenizerOptions),
 )
 
 
@@ -30,8 +30,8 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds the default to every help text that does not tell it itself."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
-        told = "(default:" in (action.help or "")
-        return action.help if told else super()._get_help_string(action)
+        stated = "(default:" in (action.help or "")
+        return action.help if stated else super()._get_help_string(action)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type
 from .common.errors import UserError
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
-from .metrics.metric import natural
+from .metrics.metric import non_negative_int
 from .metrics.postprocessing.steps import STEPS, postprocess
 from .metrics.report import STANDARD, Report, write_each, write_json
 
@@ -84,14 +84,14 @@ def parser(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
     whole.add_argument("--postprocess", nargs="+", choices=sorted(STEPS), default=[], metavar="STEP", help=steps)
     whole.add_argument(
         "--trunc-len",
-        type=natural,
+        type=non_negative_int,
         metavar="N",
         help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors "
         "take 70 for UniLM and 160 for s2s-ft; else all)",
     )
     whole.add_argument(
         "--resamples",
-        type=natural,
+        type=non_negative_int,
         default=RESAMPLES,
         metavar="N",
         help="bootstrap samples; 0: none (default: %(default)s)",

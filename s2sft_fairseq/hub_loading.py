@@ -13,9 +13,9 @@ from omegaconf import DictConfig, open_dict
 from .models import checkpoints
 from .models.seq2seq_model import S2SFTModel
 from .search.keyword_options import check_names, values_checked
-from .text import checkpoint_vocabulary as text_side
-from .text.checkpoint_vocabulary import TextSide
-from .text.tokenizers.tokenizer import SplitterOptions
+from .text import checkpoint_vocabulary as checkpoint_vocabulary
+from .text.checkpoint_vocabulary import CheckpointVocabulary
+from .text.tokenizers.tokenizer import TokenizerOptions
 from .training.finetuning_options import TaskOptions
 from .training.finetuning_task import S2SFTTask
 
@@ -46,10 +46,10 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
     first, *others = (checkpoints.find(Path(part)) for part in utils.split_paths(path))
     state = checkpoints.read(first)
     configure(state["cfg"], {**BATCH, **overrides})
-    with text_side.unpacked(state.get("task_state", {})) as carried:
-        side = TextSide(carried, look_in(first, state["cfg"], data), state["cfg"].model)
+    with checkpoint_vocabulary.unpacked(state.get("task_state", {})) as carried:
+        side = CheckpointVocabulary(carried, look_in(first, state["cfg"], data), state["cfg"].model)
         task = S2SFTTask(state["cfg"].task, side.dictionary())
-        splitter = build_splitter(state["cfg"], side, overrides)
+        splitter = build_bpe(state["cfg"], side, overrides)
     cfg = state["cfg"]
     models, _ = load_model_ensemble([str(first)], task=task, state=state)
     if others:
@@ -72,7 +72,7 @@ def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
         cfg.update({name: None for name in ("bpe", "tokenizer") if name in given})
         overwrite_args_by_name(cfg, given)
     sections = [section for section in cfg.values() if isinstance(section, DictConfig)]
-    check_names(given, known=[str(name) for section in (cfg, *sections, vars(SplitterOptions())) for name in section])
+    check_names(given, known=[str(name) for section in (cfg, *sections, vars(TokenizerOptions())) for name in section])
 
 
 def look_in(checkpoint: Path, cfg: DictConfig, data: Optional[str]) -> List[Path]:
@@ -83,7 +83,7 @@ def look_in(checkpoint: Path, cfg: DictConfig, data: Optional[str]) -> List[Path
     return [checkpoint.parent, *(Path(folder) for folder in remembered if folder and Path(folder).is_dir())]
 
 
-def build_splitter(cfg: DictConfig, side: TextSide, overrides: Mapping[str, Any]) -> Any:
+def build_bpe(cfg: DictConfig, side: CheckpointVocabulary, overrides: Mapping[str, Any]) -> Any:
     """The encoder that is asked for, else that of the training, else the one that belongs to the vocabulary."""
     chosen, cfg.bpe = cfg.bpe, None
     if "bpe" in overrides or "s2s_ft_vocab" in overrides:

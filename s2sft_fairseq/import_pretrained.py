@@ -19,7 +19,7 @@ from .common.atomic_files import whole_files
 from .models.seq2seq_model import S2SFTModel
 from .objectives.finetuning import OBJECTIVES
 from .pretrained.checkpoint import check_directory
-from .text import checkpoint_vocabulary as text_side
+from .text import checkpoint_vocabulary as checkpoint_vocabulary
 from .text import vocabulary
 from .text.dictionary import PretrainedDictionary
 from .training.finetuning_task import S2SFTTask
@@ -102,7 +102,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     task = S2SFTTask(cfg.task, dictionary)
     model = task.build_model(cfg.model)
     with whole_files(destination) as workshop:
-        text_side.write_files(workshop, dictionary, source=source, added=cfg.model.added_tokens.split())
+        checkpoint_vocabulary.write_files(workshop, dictionary, source=source, added=cfg.model.added_tokens.split())
         torch.save(checkpoint(cfg, model, task), workshop / "model.pt")
     print(f"wrote {destination}/model.pt and {destination}/dict.txt")
 

@@ -16,7 +16,7 @@ from .common.atomic_files import whole_files
 from .common.errors import UserError
 from .models import checkpoints
 from .models.adapters import has_adapters, merge
-from .text.checkpoint_vocabulary import TextSide, unpacked
+from .text.checkpoint_vocabulary import CheckpointVocabulary, unpacked
 from .text.dictionary import PretrainedDictionary
 from .training.finetuning_task import S2SFTTask
 
@@ -72,7 +72,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = arguments(argv)
     state = read_adapted(args.checkpoint, args.pretrained)
     with unpacked(state["task_state"]) as carried:
-        dictionary = TextSide(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()
+        dictionary = CheckpointVocabulary(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()
     tensors = merged_tensors(state, dictionary)
     state["cfg"].model.update({"lora_rank": 0, "lora_alpha": None, "save_adapter_only": False})
     with whole_files(args.destination.parent) as workshop:  # the optimizer's state is that of the adapters

@@ -22,9 +22,9 @@ from .common.atomic_files import whole_files
 from .common.errors import UserError
 from .metrics import METRICS
 from .metrics.texts import read_lines
-from .search.nbest import Trace, Traces, read_traces
+from .search.nbest import NBestHypothesis, NBestLists, read_nbest
 
-Score = Callable[[Trace], float]
+Score = Callable[[NBestHypothesis], float]
 
 
 def gnmt(weight: float, expected: Optional[int]) -> Score:
@@ -102,38 +102,38 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def chosen(traces: Traces, score: Score) -> List[str]:
+def chosen(nbest: NBestLists, score: Score) -> List[str]:
     """The best hypothesis of every input; of equal ones the first."""
-    return [max(hypotheses, key=score).text for hypotheses in traces.hypotheses]
+    return [max(hypotheses, key=score).text for hypotheses in nbest.hypotheses]
 
 
-def references_of(traces: Traces, dev: Path, files: Optional[Sequence[Path]]) -> List[Tuple[str, ...]]:
+def references_of(nbest: NBestLists, dev: Path, files: Optional[Sequence[Path]]) -> List[Tuple[str, ...]]:
     """The references of every input [N][R], from files or from the traces themselves.
 
     Raises:
         UserError: there are none, or not one for each input.
     """
     if not files:
-        told = [reference for reference in traces.references if reference is not None]
-        if len(told) < len(traces.references):
+        known = [reference for reference in nbest.references if reference is not None]
+        if len(known) < len(nbest.references):
             raise UserError(f"{dev} has no T- lines for all inputs; add --dev-references FILE")
-        return [(reference,) for reference in told]
+        return [(reference,) for reference in known]
     texts = [read_lines(file) for file in files]
     for file, lines in zip(files, texts):
-        if len(lines) != len(traces.hypotheses):
+        if len(lines) != len(nbest.hypotheses):
             raise UserError(
-                f"{file} has {len(lines)} lines but {dev} has hypotheses for {len(traces.hypotheses)} inputs"
+                f"{file} has {len(lines)} lines but {dev} has hypotheses for {len(nbest.hypotheses)} inputs"
             )
     return list(zip(*texts))
 
 
 def best_weight(args: argparse.Namespace) -> float:
     """The weight with the best figure on the development set, the smallest of equal ones; prints all figures."""
-    goal, traces = Goal.parse(args.metric), read_traces(args.dev)
-    references = references_of(traces, args.dev, args.dev_references)
+    goal, nbest = Goal.parse(args.metric), read_nbest(args.dev)
+    references = references_of(nbest, args.dev, args.dev_references)
     figures: Dict[float, float] = {}
     for weight in tqdm(sorted(args.weights), desc="weights", leave=False, disable=None):
-        figures[weight] = goal.reached(chosen(traces, RULES[args.by](weight, args.expected_length)), references)
+        figures[weight] = goal.reached(chosen(nbest, RULES[args.by](weight, args.expected_length)), references)
     for weight, figure in figures.items():
         print(f"{args.by} {weight:g}: {args.metric} {figure:.4f}")
     return max(figures, key=lambda weight: figures[weight])
@@ -144,7 +144,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = arguments(argv)
     if (args.weight is None) == (args.dev is None):
         raise UserError("expected either --weight W or --dev FILE, from which the weight is found")
-    test = read_traces(args.test)
+    test = read_nbest(args.test)
     weight = best_weight(args) if args.weight is None else args.weight
     lines = chosen(test, RULES[args.by](weight, args.expected_length))
     with whole_files(args.output.parent) as workshop:

@@ -27,8 +27,8 @@ from .common.errors import UserError
 from .common.preprocessing import count_lines
 from .common.text_lines import STANDARD, read_lines, whole
 from .text.passage_selection import KEEP, Source, select
-from .text.tokenizers.auto import AutomaticSplitter
-from .text.tokenizers.tokenizer import Splitter, SplitterOptions
+from .text.tokenizers.auto import AutoTokenizer
+from .text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 BATCH = 1000
 """Lines that are split at once."""
@@ -45,7 +45,7 @@ def arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    gen_parser_from_dataclass(parser, SplitterOptions())
+    gen_parser_from_dataclass(parser, TokenizerOptions())
     parser.add_argument("--limit", type=int, required=True, help="most pieces of a line")
     parser.add_argument("--keep", choices=list(KEEP), required=True, help="which part")
     parser.add_argument(
@@ -83,24 +83,24 @@ def examples(args: argparse.Namespace) -> Iterator[Example]:
         yield source, query
 
 
-def chunks(splitter: Splitter, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
+def chunks(splitter: Tokenizer, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
     """What is kept of each source."""
     encodings = splitter.tokenizer.encode_batch([source for source, _ in batch], add_special_tokens=False)
     for (text, query), encoding in zip(batch, encodings):
         yield fitting(splitter, Source(text, encoding.offsets), query, limit=limit, keep=keep)
 
 
-def fitting(splitter: Splitter, source: Source, query: str, *, limit: int, keep: str) -> str:
+def fitting(splitter: Tokenizer, source: Source, query: str, *, limit: int, keep: str) -> str:
     """The chosen part; by itself it may begin with more pieces than in its source, so it is counted again."""
     if len(source.pieces) <= limit:
         return source.text
-    room = limit
+    max_length = limit
     while True:
-        chosen = select(source, query, limit=room, keep=keep)
+        chosen = select(source, query, limit=max_length, keep=keep)
         excess = len(splitter.encode(chosen).split()) - limit
         if excess <= 0:
             return chosen
-        room -= excess
+        max_length -= excess
 
 
 def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
@@ -113,7 +113,7 @@ def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    splitter = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
+    splitter = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
     total = None if args.input == STANDARD else count_lines(Path(args.input))
     shortened = 0
     with whole(args.output) as write, tqdm(total=total, unit=" lines") as bar:

@@ -10,13 +10,13 @@ from .errors import UserError
 Options = TypeVar("Options", bound=FairseqDataclass)
 
 
-class Declares(Protocol):
+class HasOptions(Protocol):
     """What brings options along, in a dataclass of its own."""
 
     options_class: Type[FairseqDataclass]
 
 
-def with_options_of(objectives: Mapping[str, Declares]) -> Callable[[Type[Options]], Type[Options]]:
+def with_options_of(objectives: Mapping[str, HasOptions]) -> Callable[[Type[Options]], Type[Options]]:
     """A decorator of a dataclass of options: it gets those that the registered objectives declare, too."""
 
     def extend(options: Type[Options]) -> Type[Options]:
@@ -33,7 +33,7 @@ def unrelated(classes: List[type]) -> List[type]:
     return [cls for cls in classes if not any(other is not cls and issubclass(other, cls) for other in classes)]
 
 
-def check_declared(options: Any, chosen: str, objectives: Mapping[str, Declares], flag: str) -> None:
+def check_declared(options: Any, chosen: str, objectives: Mapping[str, HasOptions], flag: str) -> None:
     """Refuses options that other objectives declare than the chosen one, which would be passed over in silence.
 
     Raises:
@@ -47,6 +47,6 @@ def check_declared(options: Any, chosen: str, objectives: Mapping[str, Declares]
                 raise UserError(f"--{shown} is an option of {flag} {name} and found {flag} {chosen}; leave it out")
 
 
-def names(objective: Declares) -> Tuple[Tuple[str, Any], ...]:
+def names(objective: HasOptions) -> Tuple[Tuple[str, Any], ...]:
     """The options that an objective declares, and their defaults."""
     return tuple((option.name, option.default) for option in fields(objective.options_class))

@@ -7,7 +7,7 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 from fairseq.data import FairseqDataset
 
 from ..common.errors import UserError
-from ..objectives.slots import Convention
+from ..objectives.slots import PredictionLayout
 from ..text.dictionary import PretrainedDictionary
 from .multi_part_sources import in_parts
 from .pair_dataset import FramedText
@@ -15,7 +15,7 @@ from .pair_dataset import FramedText
 logger = logging.getLogger(__name__)
 
 
-class Sides(NamedTuple):
+class Pair(NamedTuple):
     """The lines of a split, int64 [l] each; there may be no targets."""
 
     source: FairseqDataset
@@ -58,7 +58,7 @@ def shared_vocabulary(folders: Sequence[Path], read: Callable[[Path], Pretrained
     return first
 
 
-class Longest(NamedTuple):
+class MaxLengths(NamedTuple):
     """Most tokens of a source and of a target, special ones included; None: any number."""
 
     source: Optional[int]
@@ -69,7 +69,7 @@ Read = Callable[[Path], Optional[FairseqDataset]]
 """Opens a binarized file; None if it is not there."""
 
 
-def read_sides(prefix: Path, languages: Tuple[str, str], read: Read, *, paired: bool) -> Sides:
+def read_pair(prefix: Path, languages: Tuple[str, str], read: Read, *, paired: bool) -> Pair:
     """The binarized lines of a split.
 
     Args:
@@ -90,12 +90,17 @@ def read_sides(prefix: Path, languages: Tuple[str, str], read: Read, *, paired: 
             f"{folder}: split {split} has {len(source):,} source lines but {len(target):,} target lines; "
             "expected one line each a pair: mend the text files and binarize them again"
         )
-    return Sides(source, target)
+    return Pair(source, target)
 
 
 def framed(
-    sides: Sides, dictionary: PretrainedDictionary, *, convention: Convention, parts: Optional[int], longest: Longest
-) -> Sides:
+    pair: Pair,
+    dictionary: PretrainedDictionary,
+    *,
+    layout: PredictionLayout,
+    parts: Optional[int],
+    max_lengths: MaxLengths,
+) -> Pair:
     """Both sides with their special tokens, as a fine-tuning method lays them out.
 
     Args:
@@ -107,22 +112,22 @@ def framed(
     """
     pad, unk, eos = dictionary.pad(), dictionary.unk(), dictionary.eos()
     source = FramedText(
-        in_parts(sides.source, convention, most=parts, max_length=longest.source),
+        in_parts(pair.source, layout, max_parts=parts, max_length=max_lengths.source),
         pad=pad,
         unk=unk,
         bos=dictionary.bos(),
-        eos=eos if convention.source_end else None,
-        max_length=longest.source,
+        eos=eos if layout.source_end else None,
+        max_length=max_lengths.source,
     )
-    target = sides.target
+    target = pair.target
     if target is not None:
-        target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=longest.target)
-    return told(Sides(source, target))
+        target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=max_lengths.target)
+    return log_truncation(Pair(source, target))
 
 
-def told(sides: Sides) -> Sides:
+def log_truncation(pair: Pair) -> Pair:
     """The sides, once the log says how many lines are cut."""
-    for side, lines in sides._asdict().items():
+    for side, lines in pair._asdict().items():
         if lines is not None and lines.cut():
             logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
-    return sides
+    return pair

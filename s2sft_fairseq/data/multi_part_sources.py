@@ -10,19 +10,21 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..common.errors import UserError
-from ..objectives.slots import Convention
+from ..objectives.slots import PredictionLayout
 
 logger = logging.getLogger(__name__)
 
 
 def in_parts(
-    lines: FairseqDataset, convention: Convention, *, most: Optional[int], max_length: Optional[int]
+    lines: FairseqDataset, layout: PredictionLayout, *, max_parts: Optional[int], max_length: Optional[int]
 ) -> FairseqDataset:
     """Sources as :class:`SourceParts`; those of a layout without parts stay as they are, unread."""
-    if not convention.segments.parts:
+    if not layout.segments.parts:
         return lines
-    frame = 1 + int(convention.source_end)
-    return SourceParts(lines, convention, most=most, room=None if max_length is None else max_length - frame)
+    frame = 1 + int(layout.source_end)
+    return SourceParts(
+        lines, layout, max_parts=max_parts, max_length=None if max_length is None else max_length - frame
+    )
 
 
 class SourceParts(BaseWrapperDataset):
@@ -41,10 +43,10 @@ class SourceParts(BaseWrapperDataset):
     """
 
     def __init__(
-        self, lines: FairseqDataset, convention: Convention, *, most: Optional[int], room: Optional[int]
+        self, lines: FairseqDataset, layout: PredictionLayout, *, max_parts: Optional[int], max_length: Optional[int]
     ) -> None:
         super().__init__(lines)
-        self.segments, self.end, self.most, self.room = convention.segments, convention.end, most, room
+        self.segments, self.end, self.max_parts, self.max_length = layout.segments, layout.end, max_parts, max_length
         numbers = tqdm(range(len(lines)), desc=f"counting {self.segments.parts}", unit=" lines", delay=3)
         self.kept_sizes = np.array([self.checked_size(number) for number in numbers], dtype=np.int64)
         dropped = int((self.kept_sizes < np.asarray(lines.sizes)).sum())
@@ -53,9 +55,9 @@ class SourceParts(BaseWrapperDataset):
 
     def __getitem__(self, index: int) -> Tensor:
         line = self.dataset[index]
-        if self.room is None:
+        if self.max_length is None:
             return line
-        text = self.segments.cut(line[:-1], end=self.end, room=self.room, most=self.most)
+        text = self.segments.cut(line[:-1], end=self.end, max_length=self.max_length, max_parts=self.max_parts)
         return torch.cat([text, line[-1:]])
 
     @property
@@ -65,15 +67,15 @@ class SourceParts(BaseWrapperDataset):
     def checked_size(self, index: int) -> int:
         """The length of a source that has as many parts as it may have."""
         found = int(self.dataset[index].eq(self.end).sum())
-        is_cut = self.segments.drops_oldest and self.room is not None
-        if found < self.segments.least:
+        is_cut = self.segments.drops_oldest and self.max_length is not None
+        if found < self.segments.min_parts:
             raise UserError(
-                f"source {index + 1}: {found} parts; expected {self.segments.least} at least ({self.segments.parts}), "
-                "with the end token ([SEP], </s>) between them"
+                f"source {index + 1}: number of parts ({self.segments.parts}) is {found}; expected at least "
+                f"{self.segments.min_parts}, with the end token ([SEP], </s>) between them"
             )
-        if self.most is not None and found > self.most and not is_cut:
+        if self.max_parts is not None and found > self.max_parts and not is_cut:
             raise UserError(
-                f"source {index + 1}: {found} parts ({self.segments.parts}), by the end tokens between them; expected "
-                f"{self.most} at most, for as many the model has segments or turns"
+                f"source {index + 1}: number of parts ({self.segments.parts}), by the end tokens between them, is "
+                f"{found}; expected at most {self.max_parts}, the number of segments or turns that the model has"
             )
         return len(self[index])

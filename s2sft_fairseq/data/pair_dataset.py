@@ -7,8 +7,8 @@ import torch
 from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from torch import Tensor
 
-from ..objectives.finetuning import Objective
-from ..objectives.slots import IGNORE, Blocks, Convention, Slots, collate
+from ..objectives.finetuning import FinetuningObjective
+from ..objectives.slots import IGNORE, Blocks, PredictionLayout, Slots, collate
 
 POOL = 16
 """Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
@@ -40,13 +40,13 @@ class FramedText(BaseWrapperDataset):
         self.before = torch.tensor([] if bos is None else [bos], dtype=torch.int64)
         self.after = torch.tensor([] if eos is None else [eos], dtype=torch.int64)
         frame = len(self.before) + len(self.after)
-        self.room = None if max_length is None else max_length - frame
+        self.max_text_length = None if max_length is None else max_length - frame
         text = np.asarray(lines.sizes) - 1
         self.uncut = text + frame
-        self.framed_sizes = (text if self.room is None else np.minimum(text, self.room)) + frame
+        self.framed_sizes = (text if self.max_text_length is None else np.minimum(text, self.max_text_length)) + frame
 
     def __getitem__(self, index: int) -> Tensor:
-        text = self.dataset[index][:-1][: self.room].long()
+        text = self.dataset[index][:-1][: self.max_text_length].long()
         return torch.cat([self.before, text.masked_fill(text.eq(self.pad), self.unk), self.after])
 
     @property
@@ -58,24 +58,24 @@ class FramedText(BaseWrapperDataset):
         return int((self.uncut > self.framed_sizes).sum())
 
 
-class Weighs(Protocol):
+class BatchLayout(Protocol):
     """What a batch must know of the objective that has laid it out."""
 
     @property
-    def convention(self) -> Convention:
+    def layout(self) -> PredictionLayout:
         """Its padding token."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
         """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
 
 
-def packed_batch(examples: Sequence[Blocks], objective: Weighs, *, training: bool) -> Dict[str, Any]:
+def packed_batch(examples: Sequence[Blocks], objective: BatchLayout, *, training: bool) -> Dict[str, Any]:
     """The arguments of the model's forward pass over a batch of examples, as far as the data decide them.
 
     That is ``slots`` (a dict of [B, L]), ``source_length`` (S), ``labelled_from``, the first column with a label, and
     ``weight`` [N], what each labelled slot counts, or None.
     """
-    blocks = collate(examples, pad=objective.convention.pad)
+    blocks = collate(examples, pad=objective.layout.pad)
     packed = blocks.packed()
     return {
         "slots": packed._asdict(),
@@ -104,7 +104,7 @@ class PairDataset(LanguagePairDataset):
         source: FairseqDataset,
         target: Optional[FairseqDataset],
         *,
-        objective: Objective,
+        objective: FinetuningObjective,
         seed: Optional[int],
         **options: Any,
     ) -> None:

@@ -11,7 +11,7 @@ from ..objectives.pretraining import PretrainingObjective
 from .pair_dataset import packed_batch
 
 
-def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
+def block_bounds(sizes: np.ndarray, max_length: int) -> np.ndarray:
     """Parts the tokens of lines of these sizes into blocks of at most ``room``: where each block begins, and the end.
 
     A block takes as many whole lines of a document as it can; an empty line ends a document. A line that is longer
@@ -23,8 +23,10 @@ def block_bounds(sizes: np.ndarray, room: int) -> np.ndarray:
     while bounds[-1] < total:
         start = bounds[-1]
         document = documents[np.searchsorted(documents, start, side="right")]
-        whole_lines = ends[max(0, int(np.searchsorted(ends, start + room, side="right")) - 1)]
-        bounds.append(int(min(document, whole_lines if start < whole_lines <= start + room else start + room)))
+        whole_lines = ends[max(0, int(np.searchsorted(ends, start + max_length, side="right")) - 1)]
+        bounds.append(
+            int(min(document, whole_lines if start < whole_lines <= start + max_length else start + max_length))
+        )
     return np.array(bounds)
 
 
@@ -37,11 +39,11 @@ class TextBlocks(FairseqDataset):
         pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
     """
 
-    def __init__(self, lines: FairseqDataset, *, room: int, pad: int, unk: int) -> None:
+    def __init__(self, lines: FairseqDataset, *, max_length: int, pad: int, unk: int) -> None:
         super().__init__()
         self.lines, self.pad, self.unk = lines, pad, unk
         words = np.asarray(lines.sizes, dtype=np.int64) - 1
-        self.ends, self.bounds = np.cumsum(words), block_bounds(words, room)
+        self.ends, self.bounds = np.cumsum(words), block_bounds(words, max_length)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1

@@ -97,7 +97,7 @@ class Metric(ABC):
         return read_texts(files)
 
 
-def natural(word: str) -> int:
+def non_negative_int(word: str) -> int:
     """A number of the command line that is 0 at least."""
     number = int(word)
     if number < 0:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
-from .metric import Examples, Metric, natural, register_metric
+from .metric import Examples, Metric, non_negative_int, register_metric
 
 
 class StatisticsExamples(Examples):
@@ -103,5 +103,9 @@ class ChrF(SacreBleuMetric):
     def add_options(cls, group: _ArgumentGroup) -> None:
         """Words."""
         group.add_argument(
-            "--word-order", type=natural, default=0, metavar="N", help="word n-grams, 2 for chrF++ (default: 0)"
+            "--word-order",
+            type=non_negative_int,
+            default=0,
+            metavar="N",
+            help="word n-grams, 2 for chrF++ (default: 0)",
         )

@@ -7,7 +7,7 @@ from fairseq.dataclass import ChoiceEnum
 
 from ..common.errors import UserError, check_probability
 from ..objectives.finetuning import OBJECTIVES
-from ..objectives.source_layouts import LAYOUTS, Rows, Segments
+from ..objectives.source_layouts import LAYOUTS, Segments, TableSizes
 from ..pretrained.families import FAMILIES
 from .adapters import AdapterOptions, check_adapters
 from .freezing import FreezingOptions, check_freezing
@@ -144,9 +144,9 @@ def segments_of(cfg: ModelOptions) -> Segments:
     return layout(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
 
 
-def table_rows(cfg: ModelOptions) -> Rows:
+def table_sizes(cfg: ModelOptions) -> TableSizes:
     """Rows of the tables from which these are taken."""
-    return Rows(int(cfg.type_vocab_size or 0), int(cfg.turn_rows or 0))
+    return TableSizes(int(cfg.type_vocab_size or 0), int(cfg.turn_rows or 0))
 
 
 def check_options(cfg: ModelOptions) -> None:
@@ -162,7 +162,7 @@ def check_options(cfg: ModelOptions) -> None:
     ):
         if rows and not 0 <= int(row or 0) < rows:
             raise UserError(f"{flag} is {row}; expected 0 to {rows - 1}, the rows of the {table}")
-    segments_of(cfg).check(table_rows(cfg))
+    segments_of(cfg).check(table_sizes(cfg))
     for flag, length, special in (
         ("--max-source-positions", cfg.max_source_positions, 2),
         ("--max-target-positions", cfg.max_target_positions, 1),

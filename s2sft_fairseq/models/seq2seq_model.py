@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from ..common.errors import UserError
-from ..objectives.slots import IGNORE, Convention, Slots, lay_out, next_slots, source_slots
+from ..objectives.slots import IGNORE, PredictionLayout, Slots, lay_out, next_slots, source_slots
 from .adapters import merge
 from .checkpoints import check_shapes
 from .layers.attention import FullPass, SourceCache, SourcePass, StepPass, TargetCache
@@ -42,15 +42,15 @@ class S2SFTModel(BaseFairseqModel):
 
     part: Optional[TrainedPart] = None
 
-    def __init__(self, cfg: ModelOptions, transformer: Transformer, convention: Convention) -> None:
+    def __init__(self, cfg: ModelOptions, transformer: Transformer, layout: PredictionLayout) -> None:
         super().__init__()
-        self.cfg, self.transformer, self.convention = cfg, transformer, convention
+        self.cfg, self.transformer, self.layout = cfg, transformer, layout
 
     @classmethod
     def build_model(cls, cfg: ModelOptions, task: FairseqTask) -> "S2SFTModel":
         """Builds the model for the task's vocabulary, randomly initialized."""
         transformer = Transformer(transformer_shape(cfg, len(task.target_dictionary)))
-        return cls(cfg, transformer, task.objective.convention)
+        return cls(cfg, transformer, task.objective.layout)
 
     def forward(
         self,
@@ -81,7 +81,7 @@ class S2SFTModel(BaseFairseqModel):
             return self.transformer.loss(hidden, label[labelled], label_smoothing, weight)
         assert src_tokens is not None and prev_output_tokens is not None
         target = self.target_of(prev_output_tokens)
-        packed = lay_out(src_tokens, target, self.convention).packed()
+        packed = lay_out(src_tokens, target, self.layout).packed()
         hidden = self.hidden(packed, src_tokens.size(1), packed.token.size(1) - target.size(1))
         return self.transformer.logits(hidden), {}
 
@@ -97,11 +97,11 @@ class S2SFTModel(BaseFairseqModel):
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
         """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
-        length = prev_output_tokens.ne(self.convention.pad).sum(1, keepdim=True)
+        length = prev_output_tokens.ne(self.layout.pad).sum(1, keepdim=True)
         target = prev_output_tokens.roll(-1, dims=1)
         order = torch.arange(target.size(1), device=target.device)
-        target = target.masked_fill(order.eq(length - 1), self.convention.end)
-        return target.masked_fill(order.ge(length), self.convention.pad)
+        target = target.masked_fill(order.eq(length - 1), self.layout.end)
+        return target.masked_fill(order.ge(length), self.layout.pad)
 
     def check_precision(self) -> None:
         """Refuses float16 on a CPU, where it is slow and overflows."""
@@ -110,14 +110,14 @@ class S2SFTModel(BaseFairseqModel):
             raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
 
     @cached_property
-    def encoder(self) -> "SourceFace":
+    def encoder(self) -> "SourceEncoder":
         """The face that reads sources."""
-        return SourceFace(self)
+        return SourceEncoder(self)
 
     @cached_property
-    def decoder(self) -> "TargetFace":
+    def decoder(self) -> "TargetDecoder":
         """The face that predicts targets."""
-        return TargetFace(self)
+        return TargetDecoder(self)
 
     def state_dict(self, *args: Any, **options: Any) -> Dict[str, Tensor]:
         """The tensors of a checkpoint: all, or those that were trained (``--save-adapter-only``)."""
@@ -154,7 +154,7 @@ class Face:
         object.__setattr__(self, "model", model)
 
 
-class SourceFace(FairseqEncoder, Face):
+class SourceEncoder(FairseqEncoder, Face):
     """The model as the encoder of fairseq's generators: sources to the cache that decoding reads."""
 
     model: S2SFTModel
@@ -166,7 +166,7 @@ class SourceFace(FairseqEncoder, Face):
     def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, **unused: Any) -> SourceCache:
         """``src_tokens`` [B, S] → the keys and values of every layer, once a sentence."""
         self.model.check_precision()
-        slots = source_slots(src_tokens, self.model.convention)
+        slots = source_slots(src_tokens, self.model.layout)
         source_pass = SourcePass(slots, self.model.transformer.bias)
         self.model.transformer(source_pass)
         return SourceCache(slots, source_pass.kept, beam=1)
@@ -178,7 +178,7 @@ class SourceFace(FairseqEncoder, Face):
         return self.model.max_positions()[0]
 
 
-class TargetFace(FairseqIncrementalDecoder, Face):
+class TargetDecoder(FairseqIncrementalDecoder, Face):
     """The model as the incremental decoder of fairseq's generators: ``[last token, query]`` a step."""
 
     model: S2SFTModel
@@ -198,9 +198,7 @@ class TargetFace(FairseqIncrementalDecoder, Face):
         """Predicts the token after ``prev_output_tokens`` [R, 1 + t]: logits [R, 1, V]."""
         state: Dict[str, Any] = {} if incremental_state is None else incremental_state
         cache = state.setdefault(self.CACHE, TargetCache())
-        slots = next_slots(
-            prev_output_tokens, self.model.convention, source_length=encoder_out.lengths(), known=len(cache)
-        )
+        slots = next_slots(prev_output_tokens, self.model.layout, source_length=encoder_out.lengths(), known=len(cache))
         transformer = self.model.transformer
         hidden = transformer(StepPass(slots, encoder_out, cache, transformer.bias))
         return transformer.logits(hidden).unsqueeze(1), {"attn": None}

@@ -78,7 +78,7 @@ class Corruption:
         ):
             check_probability(flag, value)
 
-    def stand_ins(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
+    def mask_replacements(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
         """A stand-in for every token [T]: itself, a random token, or the mask."""
         draw = rng.random(len(tokens))
         other = rng.choice(self.rows, size=len(tokens))
@@ -86,10 +86,10 @@ class Corruption:
         drawn = np.where(draw < self.keep, known, np.where(draw < self.keep + self.random, other, self.mask))
         return torch.from_numpy(drawn)
 
-    def target(self, tokens: Tensor, stand_ins: Tensor, rng: np.random.Generator) -> Tensor:
+    def target(self, tokens: Tensor, mask_replacements: Tensor, rng: np.random.Generator) -> Tensor:
         """Target tokens [T], each replaced by its stand-in with the target's probability."""
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.target_mask_prob)
-        return torch.where(chosen, stand_ins, tokens)
+        return torch.where(chosen, mask_replacements, tokens)
 
     def source(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
         """Source tokens [S], corrupted with the source's probability; the first and all end tokens stay."""
@@ -98,4 +98,4 @@ class Corruption:
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.source_mask_prob)
         chosen[0] = False
         chosen &= tokens.ne(self.end)
-        return torch.where(chosen, self.stand_ins(tokens, rng), tokens)
+        return torch.where(chosen, self.mask_replacements(tokens, rng), tokens)

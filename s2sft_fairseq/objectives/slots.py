@@ -49,7 +49,7 @@ class Slots(NamedTuple):
         return Slots(*(field[:, start:stop] for field in self))
 
 
-FILLING = Slots(*map(torch.tensor, (0, 0, 0, 0, 1, PADDING, IGNORE)))
+PAD_SLOT = Slots(*map(torch.tensor, (0, 0, 0, 0, 1, PADDING, IGNORE)))
 """A padding slot, each field []. At step 1 it sees the source as a query, so that no softmax is empty."""
 
 
@@ -65,7 +65,7 @@ class Blocks(NamedTuple):
         return concatenate(self)
 
 
-class Convention(NamedTuple):
+class PredictionLayout(NamedTuple):
     """How a fine-tuning method lays out a sentence pair when it predicts: the part that decoding must know.
 
     Attributes:
@@ -104,17 +104,17 @@ def make(
             torch.as_tensor(field, device=token.device)
             .expand_as(token)
             .masked_fill(padded, pad if field is token else int(filling))
-            for field, filling in zip(fields, FILLING)
+            for field, filling in zip(fields, PAD_SLOT)
         )
     )
 
 
-def source_slots(source: Tensor, convention: Convention) -> Slots:
+def source_slots(source: Tensor, layout: PredictionLayout) -> Slots:
     """The slots of a source [B, S], padded on its right: all given from the start."""
-    segment, turn = convention.segments.marks(source, end=convention.end, closed=convention.source_end)
+    segment, turn = layout.segments.segments_and_turns(source, end=layout.end, closed=layout.source_end)
     return make(
         source,
-        pad=convention.pad,
+        pad=layout.pad,
         position=torch.arange(source.size(1), device=source.device),
         step=0,
         segment=segment,
@@ -123,65 +123,65 @@ def source_slots(source: Tensor, convention: Convention) -> Slots:
 
 
 def context_slots(
-    context: Tensor, convention: Convention, *, source_length: Tensor, label: Union[Tensor, int] = IGNORE
+    context: Tensor, layout: PredictionLayout, *, source_length: Tensor, label: Union[Tensor, int] = IGNORE
 ) -> Slots:
     """The slots of a target's known tokens [B, T], which follow the source (its length [B, 1]) one a step."""
     order = torch.arange(context.size(1), device=context.device)
     return make(
         context,
-        pad=convention.pad,
+        pad=layout.pad,
         position=source_length + order,
         step=order + 1,
-        segment=convention.segments.target,
+        segment=layout.segments.target,
         label=label,
     )
 
 
-def query_slots(target: Tensor, convention: Convention, *, source_length: Tensor) -> Slots:
+def query_slots(target: Tensor, layout: PredictionLayout, *, source_length: Tensor) -> Slots:
     """One query a token of the target [B, T]: at its position, known when it becomes known, a group of its own.
 
     (Paper 000, section 2.3: "the pseudo mask is assigned with the same position embedding".)
     """
-    assert convention.query is not None
-    order = torch.arange(target.size(1), device=target.device) + int(convention.start is not None)
-    padded = target.eq(convention.pad)
+    assert layout.query is not None
+    order = torch.arange(target.size(1), device=target.device) + int(layout.start is not None)
+    padded = target.eq(layout.pad)
     return make(
-        torch.full_like(target, convention.query).masked_fill(padded, convention.pad),
-        pad=convention.pad,
+        torch.full_like(target, layout.query).masked_fill(padded, layout.pad),
+        pad=layout.pad,
         position=source_length + order,
         step=order + 1,
-        segment=convention.segments.target,
+        segment=layout.segments.target,
         group=order + 1,
         label=target,
     )
 
 
-def lay_out(source: Tensor, target: Tensor, convention: Convention) -> Blocks:
+def lay_out(source: Tensor, target: Tensor, layout: PredictionLayout) -> Blocks:
     """Lays out sentence pairs for teacher forcing, without noise: the whole target is predicted.
 
     Args:
         source: [B, S], padded on its right, with its start and, if the convention says so, its end token.
         target: [B, T], padded on its right, with its end token.
     """
-    length = source.ne(convention.pad).sum(1, keepdim=True)
-    given = source_slots(source, convention)
-    if convention.query is None:
-        context = opened(target, convention).narrow(1, 0, target.size(1))
-        context = context.masked_fill(target.eq(convention.pad), convention.pad)
-        known = context_slots(context, convention, source_length=length, label=target)
+    length = source.ne(layout.pad).sum(1, keepdim=True)
+    given = source_slots(source, layout)
+    if layout.query is None:
+        context = prepend_start(target, layout).narrow(1, 0, target.size(1))
+        context = context.masked_fill(target.eq(layout.pad), layout.pad)
+        known = context_slots(context, layout, source_length=length, label=target)
         return Blocks(given, known, given.columns(0, 0))
-    known = context_slots(opened(target, convention), convention, source_length=length)
-    return Blocks(given, known, query_slots(target, convention, source_length=length))
+    known = context_slots(prepend_start(target, layout), layout, source_length=length)
+    return Blocks(given, known, query_slots(target, layout, source_length=length))
 
 
-def opened(target: Tensor, convention: Convention) -> Tensor:
+def prepend_start(target: Tensor, layout: PredictionLayout) -> Tensor:
     """The target [B, T] after the convention's start token, if it has one: [B, T + 1] or [B, T]."""
-    if convention.start is None:
+    if layout.start is None:
         return target
-    return torch.cat([target.new_full((len(target), 1), convention.start), target], dim=1)
+    return torch.cat([target.new_full((len(target), 1), layout.start), target], dim=1)
 
 
-def next_slots(prev_output_tokens: Tensor, convention: Convention, *, source_length: Tensor, known: int) -> Slots:
+def next_slots(prev_output_tokens: Tensor, layout: PredictionLayout, *, source_length: Tensor, known: int) -> Slots:
     """The slots that decoding adds in one step: what became known since ``known`` tokens, and the query slot.
 
     The last slot predicts the next token. Positions and steps are those of :func:`lay_out`; the one query has group 1.
@@ -191,17 +191,17 @@ def next_slots(prev_output_tokens: Tensor, convention: Convention, *, source_len
         source_length: [R, 1].
         known: how many context slots an earlier step has handled.
     """
-    tokens = opened(prev_output_tokens[:, 1:], convention)
-    if convention.query is not None:
-        tokens = torch.cat([tokens, tokens.new_full((len(tokens), 1), convention.query)], dim=1)
+    tokens = prepend_start(prev_output_tokens[:, 1:], layout)
+    if layout.query is not None:
+        tokens = torch.cat([tokens, tokens.new_full((len(tokens), 1), layout.query)], dim=1)
     order = torch.arange(known, tokens.size(1), device=tokens.device)
-    is_query = order.eq(tokens.size(1) - 1) & (convention.query is not None)
+    is_query = order.eq(tokens.size(1) - 1) & (layout.query is not None)
     return make(
         tokens[:, known:],
         pad=-1,
         position=source_length + order,
         step=order + 1,
-        segment=convention.segments.target,
+        segment=layout.segments.target,
         group=is_query.long(),
     )
 
@@ -213,7 +213,7 @@ def concatenate(parts: Iterable[Slots]) -> Slots:
 
 def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
     """Slots of single sentences [1, l] under one another, filled up on the right: [B, max l]."""
-    filling = FILLING._replace(token=torch.tensor(pad))
+    filling = PAD_SLOT._replace(token=torch.tensor(pad))
     return Slots(
         *(
             torch.nn.utils.rnn.pad_sequence([field[0] for field in fields], batch_first=True, padding_value=float(fill))

@@ -13,14 +13,14 @@ from torch import Tensor
 from ..common.errors import UserError
 
 
-class Rows(NamedTuple):
+class TableSizes(NamedTuple):
     """Rows of the tables of segments and turns; 0: the model has no such table."""
 
     segments: int
     turns: int
 
 
-class Marks(NamedTuple):
+class SegmentsAndTurns(NamedTuple):
     """Segment and turn of a source's slots, each [B, S], or one for all of them."""
 
     segment: Union[Tensor, int]
@@ -49,21 +49,21 @@ class Segments:
     target: int
     source_turn: int = 0
     parts: ClassVar[str] = ""
-    least: ClassVar[int] = 1
+    min_parts: ClassVar[int] = 1
     drops_oldest: ClassVar[bool] = False
 
-    def marks(self, source: Tensor, *, end: int, closed: bool) -> Marks:
+    def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
         """What tells the slots of a source [B, S] apart; ``closed``: its last part has an end token too."""
-        return Marks(self.source, self.source_turn)
+        return SegmentsAndTurns(self.source, self.source_turn)
 
-    def check(self, rows: Rows) -> None:
+    def check(self, sizes: TableSizes) -> None:
         """Raises UserError if tables of so many rows are too small, whatever the sources."""
 
-    def most(self, rows: Rows) -> Optional[int]:
+    def max_parts(self, sizes: TableSizes) -> Optional[int]:
         """How many parts can be told apart; None: any number."""
         return None
 
-    def cut(self, text: Tensor, *, end: int, room: int, most: Optional[int]) -> Tensor:
+    def cut(self, text: Tensor, *, end: int, max_length: int, max_parts: Optional[int]) -> Tensor:
         """The text [l] without what has to give way before its tail does, to ``room`` tokens and ``most`` parts."""
         return text
 
@@ -73,20 +73,20 @@ class Columns(Segments):
 
     parts = "columns"
 
-    def marks(self, source: Tensor, *, end: int, closed: bool) -> Marks:
+    def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
         column, _ = numbered(source, end=end, closed=closed)
-        return Marks(self.source + column, self.source_turn)
+        return SegmentsAndTurns(self.source + column, self.source_turn)
 
-    def check(self, rows: Rows) -> None:
-        if self.most(rows) < 2:
+    def check(self, sizes: TableSizes) -> None:
+        if self.max_parts(sizes) < 2:
             raise UserError(
                 f"--source-layout columns: two columns need segments {self.source} and {self.source + 1}; found "
-                f"--target-type-id {self.target} and --type-vocab-size {rows.segments}, expected both to be higher"
+                f"--target-type-id {self.target} and --type-vocab-size {sizes.segments}, expected both to be higher"
             )
 
-    def most(self, rows: Rows) -> int:
+    def max_parts(self, sizes: TableSizes) -> int:
         """As many as segments follow one another, that of the target not among them."""
-        stop = min(self.target, rows.segments) if self.source < self.target else rows.segments
+        stop = min(self.target, sizes.segments) if self.source < self.target else sizes.segments
         return stop - self.source
 
 
@@ -100,31 +100,31 @@ class Dialogue(Segments):
     parts = "utterances"
     drops_oldest = True
 
-    def marks(self, source: Tensor, *, end: int, closed: bool) -> Marks:
+    def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
         utterance, utterances = numbered(source, end=end, closed=closed)
         turn = utterances - utterance
-        return Marks(self.roles(turn), turn)
+        return SegmentsAndTurns(self.roles(turn), turn)
 
     def roles(self, turn: Tensor) -> Tensor:
         """The segments of those who speak in the turns [B, S]."""
         return torch.where(turn % 2 == 1, self.source, self.target)
 
-    def check(self, rows: Rows) -> None:
-        if not rows.segments and rows.turns < 2:
+    def check(self, sizes: TableSizes) -> None:
+        if not sizes.segments and sizes.turns < 2:
             raise UserError(
                 "--source-layout tells utterances apart by segments and turns, and the model has neither; "
                 "expected two rows at least, of --type-vocab-size or --turn-rows"
             )
-        if rows.turns == 1:
+        if sizes.turns == 1:
             raise UserError("--turn-rows is 1; expected 2 at least: the target is turn 0, the last utterance turn 1")
 
-    def most(self, rows: Rows) -> Optional[int]:
-        return rows.turns - 1 if rows.turns else None
+    def max_parts(self, sizes: TableSizes) -> Optional[int]:
+        return sizes.turns - 1 if sizes.turns else None
 
-    def cut(self, text: Tensor, *, end: int, room: int, most: Optional[int]) -> Tensor:
+    def cut(self, text: Tensor, *, end: int, max_length: int, max_parts: Optional[int]) -> Tensor:
         ends = text.eq(end).nonzero().flatten()
-        dropped = 0 if most is None or len(ends) < most else int(ends[-most]) + 1
-        return text[max(dropped, len(text) - room) :]
+        dropped = 0 if max_parts is None or len(ends) < max_parts else int(ends[-max_parts]) + 1
+        return text[max(dropped, len(text) - max_length) :]
 
 
 class GroundedDialogue(Dialogue):
@@ -135,37 +135,39 @@ class GroundedDialogue(Dialogue):
     """
 
     parts = "knowledge and utterances"
-    least = 2
+    min_parts = 2
 
     @property
     def knowledge(self) -> int:
         """The segment of knowledge."""
         return max(self.source, self.target) + 1
 
-    def marks(self, source: Tensor, *, end: int, closed: bool) -> Marks:
+    def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
         part, parts = numbered(source, end=end, closed=closed)
         known = part.eq(0)
         known[:, 0] = False
         turn = (parts - part.clamp(min=1)).masked_fill(known, 0)
-        return Marks(self.roles(turn).masked_fill(known, self.knowledge), turn)
+        return SegmentsAndTurns(self.roles(turn).masked_fill(known, self.knowledge), turn)
 
-    def check(self, rows: Rows) -> None:
-        super().check(rows)
-        if 0 < rows.segments <= self.knowledge:
+    def check(self, sizes: TableSizes) -> None:
+        super().check(sizes)
+        if 0 < sizes.segments <= self.knowledge:
             raise UserError(
                 f"--source-layout grounded_dialogue gives knowledge segment {self.knowledge}; expected "
-                f"--type-vocab-size {self.knowledge + 1} at least, found {rows.segments}"
+                f"--type-vocab-size {self.knowledge + 1} at least, found {sizes.segments}"
             )
 
-    def most(self, rows: Rows) -> Optional[int]:
-        utterances = super().most(rows)
+    def max_parts(self, sizes: TableSizes) -> Optional[int]:
+        utterances = super().max_parts(sizes)
         return None if utterances is None else 1 + utterances
 
-    def cut(self, text: Tensor, *, end: int, room: int, most: Optional[int]) -> Tensor:
+    def cut(self, text: Tensor, *, end: int, max_length: int, max_parts: Optional[int]) -> Tensor:
         first = 1 + int(text.eq(end).long().argmax())
         knowledge, dialogue = text[:first], text[first:]
-        dialogue = super().cut(dialogue, end=end, room=room - 1, most=None if most is None else most - 1)
-        return torch.cat([knowledge[max(0, first - (room - len(dialogue))) :], dialogue])
+        dialogue = super().cut(
+            dialogue, end=end, max_length=max_length - 1, max_parts=None if max_parts is None else max_parts - 1
+        )
+        return torch.cat([knowledge[max(0, first - (max_length - len(dialogue))) :], dialogue])
 
 
 LAYOUTS: Dict[str, Type[Segments]] = {

@@ -224,14 +224,14 @@ def check_vocabulary(
     return [*added, *brought]
 
 
-def tokens_behind(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
+def tokens_beyond(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
     """The tokens that the checkpoint's vocabulary has behind that of the data, if no text leads to any of them.
 
     Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
     """
     own = pretrained.vocabulary()
-    behind = own[len(dictionary) :]
-    return [] if own != [*dictionary.symbols, *behind] or any(map(is_ordinary, behind)) else behind
+    beyond = own[len(dictionary) :]
+    return [] if own != [*dictionary.symbols, *beyond] or any(map(is_ordinary, beyond)) else beyond
 
 
 def difference(found: Sequence[str], expected: Sequence[str]) -> str:

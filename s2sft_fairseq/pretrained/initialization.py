@@ -1,19 +1,20 @@
 """Pretrained tensors into the Transformer: what is missing, superfluous or of another shape, and tables that grow."""
 
 import logging
-from typing import List, Mapping, NamedTuple, Sequence, Tuple, Type
+from typing import List, Mapping, NamedTuple, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
 from ..common.errors import UserError
 from ..models.layers.transformer import Transformer, initialize
-from ..objectives.finetuning import Objective
 from ..text.dictionary import PretrainedDictionary
 from .checkpoint import Pretrained
 from .families.family import POSITIONS, SEGMENTS, TOKENS, TURNS
 
 logger = logging.getLogger(__name__)
+
+Shape = Tuple[int, ...]
 
 OPTIONAL = ("lm_head.", TURNS)
 """What a checkpoint may lack."""
@@ -43,30 +44,43 @@ VOCABULARY = (TOKENS, "lm_head.bias")
 """Tables with a row a token. The last rows belong to none, and are cut off, where the vocabulary is shorter."""
 
 
-class Copy(NamedTuple):
-    """A token that begins with the weights of another, and their rows."""
+class CopiedRow(NamedTuple):
+    """A token that begins with the weights of another, and the rows of both."""
 
     token: str
     row: int
-    model: str
-    model_row: int
+    source_token: str
+    source_row: int
 
 
-def likened(tokens: Sequence[str], method: Type[Objective], dictionary: PretrainedDictionary) -> List[Copy]:
-    """Of the tokens that the checkpoint has no weights for, those that begin as a copy, and of what."""
-    roles = {token: method.likened[token] for token in tokens if token in method.likened}
-    return [
-        Copy(token, dictionary.index(token), getattr(dictionary, f"{role}_word"), getattr(dictionary, f"{role}_index"))
-        for token, role in roles.items()
-    ]
+def copied_rows(
+    tokens: Sequence[str], copied_from: Mapping[str, str], dictionary: PretrainedDictionary
+) -> List[CopiedRow]:
+    """Which rows begin as copies, and of which other rows.
+
+    Args:
+        tokens: those that the checkpoint has no weights for.
+        copied_from: tokens that begin as a copy, and the role (a field of ``SpecialTokens``) of the token they copy.
+        dictionary: the rows of all tokens.
+    """
+    rows = []
+    for token in tokens:
+        if token in copied_from:
+            source = getattr(dictionary, f"{copied_from[token]}_word")
+            rows.append(CopiedRow(token, dictionary.index(token), source, dictionary.index(source)))
+    return rows
 
 
-def fill(transformer: Transformer, pretrained: Pretrained, copies: Sequence[Copy] = ()) -> None:
+def initialize_from_pretrained(
+    transformer: Transformer, pretrained: Pretrained, copies: Sequence[CopiedRow] = ()
+) -> None:
     """Gives the Transformer, built without memory (on the meta device), its pretrained tensors, one by one.
 
     Logs a table of what was loaded, grown, copied, cut, initialized afresh and left out.
 
     Args:
+        transformer: changed in place.
+        pretrained: an opened checkpoint directory.
         copies: tokens that the checkpoint has no weights for, and what they begin with.
 
     Raises:
@@ -75,22 +89,40 @@ def fill(transformer: Transformer, pretrained: Pretrained, copies: Sequence[Copy
     own = {name: tuple(parameter.shape) for name, parameter in transformer.state_dict().items()}
     check_fit(pretrained, own)
     notes = [("loaded", f"{len(pretrained.shapes)} tensors of a {pretrained.family.name} model")]
+    notes += load_tensors(transformer, pretrained, own=own, copies=copies)
+    if TURNS in own and TURNS not in pretrained.shapes:
+        assign(transformer, TURNS, torch.zeros(own[TURNS]))
+        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which change nothing until they are trained"))
+    notes += [(copy.token, f"row {copy.row}, a copy of row {copy.source_row}, {copy.source_token}") for copy in copies]
+    fresh = initialize_rest(transformer)
+    if fresh:
+        notes.append(("initialized afresh", ", ".join(fresh)))
+    unused = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
+    if unused:
+        notes.append(("left out", ", ".join(unused)))
+    logger.info(f"{pretrained.directory}:\n" + "\n".join(f"    {what:<28} {note}" for what, note in notes))
+
+
+def load_tensors(
+    transformer: Transformer, pretrained: Pretrained, *, own: Mapping[str, Shape], copies: Sequence[CopiedRow]
+) -> List[Tuple[str, str]]:
+    """Reads the pretrained tensors that the Transformer has a place for; returns notes on those that were resized."""
+    notes = []
     for name, tensor in pretrained.tensors():
         if name in own:
             rows = own[name][0]
             if rows != len(tensor):
                 notes.append((name, resized(name, len(tensor), rows)))
-            whole = copy_rows(fitted(name, tensor, rows), copies if name in VOCABULARY else ())
-            transformer.load_state_dict({name: whole}, strict=False, assign=True)
-    if TURNS in own and TURNS not in pretrained.shapes:
-        transformer.load_state_dict({TURNS: torch.zeros(own[TURNS])}, strict=False, assign=True)
-        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which change nothing until they are trained"))
-    notes += [(copy.token, f"row {copy.row}, a copy of row {copy.model_row}, {copy.model}") for copy in copies]
-    fresh = initialize_rest(transformer)
-    superfluous = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
-    notes += [("initialized afresh", ", ".join(fresh))] * bool(fresh)
-    notes += [("left out", ", ".join(superfluous))] * bool(superfluous)
-    logger.info(f"{pretrained.directory}:\n" + "\n".join(f"    {what:<28} {note}" for what, note in notes))
+            whole = fitted(name, tensor, rows)
+            if name in VOCABULARY:
+                copy_rows(whole, copies)
+            assign(transformer, name, whole)
+    return notes
+
+
+def assign(transformer: Transformer, name: str, tensor: Tensor) -> None:
+    """Makes a tensor the Transformer's parameter of that name, without copying it."""
+    transformer.load_state_dict({name: tensor}, strict=False, assign=True)
 
 
 def resized(name: str, before: int, after: int) -> str:
@@ -108,11 +140,10 @@ def fitted(name: str, tensor: Tensor, rows: int) -> Tensor:
     return tensor.contiguous() if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
-def copy_rows(table: Tensor, copies: Sequence[Copy]) -> Tensor:
-    """A table of tokens [V, …] in which some rows repeat others."""
+def copy_rows(table: Tensor, copies: Sequence[CopiedRow]) -> None:
+    """Lets some rows of a table of tokens [V, …] repeat others, in place."""
     for copy in copies:
-        table[copy.row] = table[copy.model_row]
-    return table
+        table[copy.row] = table[copy.source_row]
 
 
 def initialize_rest(transformer: Transformer) -> List[str]:
@@ -127,7 +158,7 @@ def initialize_rest(transformer: Transformer) -> List[str]:
     return fresh
 
 
-def check_fit(pretrained: Pretrained, own: Mapping[str, Tuple[int, ...]]) -> None:
+def check_fit(pretrained: Pretrained, own: Mapping[str, Shape]) -> None:
     """Compares the checkpoint's tensors with those of the Transformer: only its head and turns may be missing."""
     for name, shape in pretrained.shapes.items():
         if name in own and not fits(name, shape, own[name]):
@@ -146,7 +177,7 @@ def check_fit(pretrained: Pretrained, own: Mapping[str, Tuple[int, ...]]) -> Non
         )
 
 
-def fits(name: str, shape: Tuple[int, ...], own: Tuple[int, ...]) -> bool:
+def fits(name: str, shape: Shape, own: Shape) -> bool:
     """Whether a tensor of the checkpoint has the Transformer's shape, or can be grown or cut to it."""
     if shape == own:
         return True

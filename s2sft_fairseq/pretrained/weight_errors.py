@@ -25,10 +25,10 @@ def reading(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{path} {ailment(path, error)}") from None
+        raise UserError(f"{path} {explain_read_error(path, error)}") from None
 
 
-def ailment(path: Path, error: Exception) -> str:
+def explain_read_error(path: Path, error: Exception) -> str:
     """What is wrong with a weight file that could not be read."""
     said = str(error)
     if isinstance(error, (PermissionError, FileNotFoundError)):
@@ -41,13 +41,13 @@ def ailment(path: Path, error: Exception) -> str:
             f"holds more than weights: its pickle asks for {asked[1] or asked[2]}, which is not run; expected tensors"
         )
     reason = re.search(r"Unsupported operand \d+", said)
-    return disguise(path) or (
+    return explain_wrong_file(path) or (
         f"cannot be read as weights ({reason[0] if reason else type(error).__name__}): "
         "it is cut short, damaged or no checkpoint"
     )
 
 
-def disguise(path: Path) -> str:
+def explain_wrong_file(path: Path) -> str:
     """What a file is that only has the name of a weight file, or ''."""
     start = b"a folder"
     if path.is_file():

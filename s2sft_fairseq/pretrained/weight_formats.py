@@ -25,7 +25,7 @@ PART = 1 << 20
 """Numbers of a large tensor that are read at a time: 4 MB of float32."""
 
 Shape = Tuple[int, ...]
-Rows = Union[slice, Tuple[()]]
+RowSlice = Union[slice, Tuple[()]]
 
 
 class Weights(ABC):
@@ -253,7 +253,7 @@ def as_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
 
 
-def spans(shape: Shape) -> Iterator[Rows]:
+def spans(shape: Shape) -> Iterator[RowSlice]:
     """Indices that cut a tensor [N, …] into parts of at most PART numbers, or of one row."""
     if not shape:
         yield ()

@@ -11,7 +11,7 @@ from ..metrics.texts import read_lines
 RECORD = re.compile(r"([THDP])-(\d+)\t(.*)")
 
 
-class Trace(NamedTuple):
+class NBestHypothesis(NamedTuple):
     """A hypothesis.
 
     Attributes:
@@ -25,10 +25,10 @@ class Trace(NamedTuple):
     length: int
 
 
-class Traces(NamedTuple):
+class NBestLists(NamedTuple):
     """The hypotheses of every input, in the order of the input, and its reference if the data had one (T-)."""
 
-    hypotheses: List[List[Trace]]
+    hypotheses: List[List[NBestHypothesis]]
     references: List[Optional[str]]
 
 
@@ -53,9 +53,11 @@ class Records:
         else:
             self.scores.append([float(score) for score in content.split()] or lacking("scores"))
 
-    def traces(self) -> List[Trace]:
+    def hypotheses(self) -> List[NBestHypothesis]:
         """The hypotheses."""
-        return [Trace(t, math.log(2) * sum(scores), len(scores)) for t, scores in zip(self.texts, self.scores)]
+        return [
+            NBestHypothesis(t, math.log(2) * sum(scores), len(scores)) for t, scores in zip(self.texts, self.scores)
+        ]
 
 
 def lacking(what: str) -> NoReturn:
@@ -63,7 +65,7 @@ def lacking(what: str) -> NoReturn:
     raise ValueError(f"expected {what}")
 
 
-def read_traces(path: Path) -> Traces:
+def read_nbest(path: Path) -> NBestLists:
     """Reads the n-best lists in a file that fairseq-generate wrote (``--nbest N``, ``--results-path`` or redirected).
 
     Raises:
@@ -79,7 +81,7 @@ def read_traces(path: Path) -> Traces:
                 raise UserError(f"{path}: line {number} ({line[:40]!r}) is damaged: {error}") from None
     check_complete(path, found)
     records = [found[number] for number in range(len(found))]
-    return Traces([record.traces() for record in records], [record.reference for record in records])
+    return NBestLists([record.hypotheses() for record in records], [record.reference for record in records])
 
 
 def check_complete(path: Path, found: Dict[int, Records]) -> None:

@@ -117,12 +117,12 @@ def wrong_targets(flags: Namespace, datasets: List[LanguagePairDataset]) -> Iter
             yield f"--prefix-size {flags.prefix_size} of targets of at most {longest} tokens; expected a shorter prefix"
 
 
-def check_lengths(least: int, longest: int) -> None:
-    """Refuses a least length above the greatest; both count words without the end."""
-    if least > longest:
+def check_lengths(min_length: int, max_length: int) -> None:
+    """Refuses a minimum length above the maximum; both count tokens without the end token."""
+    if min_length > max_length:
         raise UserError(
-            f"--min-len {least} but hypotheses have at most {longest} tokens, which --max-len-a, --max-len-b and the "
-            "model's --max-target-positions allow; expected a shorter --min-len"
+            f"--min-len {min_length} but hypotheses have at most {max_length} tokens, which --max-len-a, --max-len-b "
+            "and the model's --max-target-positions allow; expected a shorter --min-len"
         )
 
 

@@ -74,7 +74,7 @@ def token_ids(flag: str, text: Optional[str], dictionary: Dictionary) -> Set[int
 
 def check_models(models: List[S2SFTModel]) -> None:
     """Refuses an ensemble whose members lay out their slots differently."""
-    if len({model.convention for model in models}) > 1:
+    if len({model.layout for model in models}) > 1:
         methods = ", ".join(str(model.cfg.finetune_method) for model in models)
         raise UserError(
             f"--path: an ensemble of different layouts (--finetune-method {methods}); "

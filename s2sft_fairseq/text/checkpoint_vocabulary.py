@@ -16,14 +16,14 @@ from torch import Tensor
 from ..common.errors import UserError
 from . import vocabulary
 from .dictionary import PretrainedDictionary
-from .tokenizers.auto import AutomaticSplitter
-from .tokenizers.tokenizer import Splitter, SplitterOptions
+from .tokenizers.auto import AutoTokenizer
+from .tokenizers.tokenizer import Tokenizer, TokenizerOptions
 from .vocabulary_copy import copy_vocabulary, with_added
 
 KEY = "text_side"
 """Where in the task's state a checkpoint carries it."""
 
-TELL_SPLIT = (*(name for name in vocabulary.NAMES if name != "dict.txt"), "encoder.json")
+TOKENIZATION_FILES = (*(name for name in vocabulary.NAMES if name != "dict.txt"), "encoder.json")
 """Files that tell how text is split."""
 
 
@@ -52,7 +52,7 @@ def unpacked(task_state: Mapping[str, Any]) -> Iterator[Path]:
         yield Path(name)
 
 
-class TextSide(NamedTuple):
+class CheckpointVocabulary(NamedTuple):
     """Where the text side of a trained model may lie.
 
     Attributes:
@@ -80,15 +80,15 @@ class TextSide(NamedTuple):
             "dict.*.txt of the training data beside the checkpoint, or name their directory with data=DIR (--data DIR)"
         )
 
-    def splitter(self) -> Splitter:
+    def splitter(self) -> Tokenizer:
         """The encoder of text that belongs to the model.
 
         Raises:
             UserError: none of the folders has the vocabulary's files.
         """
         for folder in (self.carried, *self.folders):
-            if tells_split(folder) and self.is_own(self.pretrained_vocabulary(folder)):
-                return AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(folder)))
+            if defines_tokenization(folder) and self.is_own(self.pretrained_vocabulary(folder)):
+                return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(folder)))
         raise UserError(
             f"how text is split stands neither in the checkpoint nor in {self.listed()}; name the pretrained directory "
             "with s2s_ft_vocab=DIR (--s2s-ft-vocab DIR), or another encoder with bpe=NAME (--bpe NAME) and its options"
@@ -117,6 +117,6 @@ class TextSide(NamedTuple):
         return ", ".join(map(str, self.folders))
 
 
-def tells_split(folder: Path) -> bool:
+def defines_tokenization(folder: Path) -> bool:
     """Whether the files of a folder tell how text is split; a dictionary alone does not tell whether case counts."""
-    return any(any(folder.glob(name)) for name in TELL_SPLIT)
+    return any(any(folder.glob(name)) for name in TOKENIZATION_FILES)

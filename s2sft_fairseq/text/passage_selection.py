@@ -46,10 +46,10 @@ class Source(NamedTuple):
 
     def between(self, starts: Sequence[int], last: int = -1) -> Iterator[Window]:
         """The windows that begin with these pieces, up to the next or to the piece `last` (all by default)."""
-        for first, behind in zip(starts, [*starts[1:], len(self.pieces) if last < 0 else last]):
-            start, end = self.pieces[first][0], self.pieces[behind - 1][1]
+        for first, after in zip(starts, [*starts[1:], len(self.pieces) if last < 0 else last]):
+            start, end = self.pieces[first][0], self.pieces[after - 1][1]
             inside = self.text[start:end]  # pieces may have the space before a word
-            yield Window(start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip()), first, behind)
+            yield Window(start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip()), first, after)
 
     def stands_apart(self, number: int) -> bool:
         """Whether a piece shares no character with the one before."""
@@ -85,13 +85,13 @@ def select(source: Source, query: str, *, limit: int, keep: str) -> str:
 
 def windows(units: Sequence[Window], limit: int) -> Iterator[Window]:
     """The longest window that begins with each unit; every other window is a part of one of these."""
-    behind = 0
+    after = 0
     for place, unit in enumerate(units):
-        behind = max(behind, place)
-        while behind < len(units) and units[behind].last - unit.first <= limit:
-            behind += 1
-        if behind > place:
-            yield Window(unit.start, units[behind - 1].end, unit.first, units[behind - 1].last)
+        after = max(after, place)
+        while after < len(units) and units[after].last - unit.first <= limit:
+            after += 1
+        if after > place:
+            yield Window(unit.start, units[after - 1].end, unit.first, units[after - 1].last)
 
 
 def keep_head(source: Source, longest: Sequence[Window], query: str) -> Window:

@@ -28,9 +28,9 @@ def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> No
             shutil.copy(file, destination)
     if vocabulary.find(source).name.endswith("vocab.txt"):
         (destination / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
-    behind = with_added(tokens, added)[len(tokens) :]
-    if behind:
-        append(destination, {token: len(tokens) + place for place, token in enumerate(behind)})
+    added_rows = with_added(tokens, added)[len(tokens) :]
+    if added_rows:
+        append(destination, {token: len(tokens) + place for place, token in enumerate(added_rows)})
 
 
 def append(directory: Path, rows: Mapping[str, int]) -> None:

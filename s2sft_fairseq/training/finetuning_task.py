@@ -15,20 +15,20 @@ from torch import Tensor
 
 from ..common.errors import UserError
 from ..common.registered_options import check_declared
-from ..data.binarized import Longest, Sides, data_folder, data_folders, framed, read_sides, shared_vocabulary
+from ..data.binarized import MaxLengths, Pair, data_folder, data_folders, framed, read_pair, shared_vocabulary
 from ..data.pair_dataset import PairDataset
 from ..models.adapters import note_base
-from ..models.options import ModelOptions, adopt_shape, resolve_options, segments_of, table_rows
+from ..models.options import ModelOptions, adopt_shape, resolve_options, segments_of, table_sizes
 from ..models.partial_checkpoints import open_base
 from ..models.seq2seq_model import S2SFTModel
-from ..objectives.finetuning import OBJECTIVES, Objective
+from ..objectives.finetuning import OBJECTIVES, FinetuningObjective
 from ..pretrained import checkpoint as pretrained
-from ..pretrained.checkpoint import Pretrained, check_vocabulary, tokens_behind
-from ..pretrained.initialization import fill, likened
+from ..pretrained.checkpoint import Pretrained, check_vocabulary, tokens_beyond
+from ..pretrained.initialization import copied_rows, initialize_from_pretrained
 from ..search.generator import S2SFTGenerator
 from ..search.option_checks import check_search
 from ..search.options import check_models, generator_arguments
-from ..text import checkpoint_vocabulary as text_side
+from ..text import checkpoint_vocabulary as checkpoint_vocabulary
 from ..text.dictionary import PretrainedDictionary
 from ..text.special_tokens import is_ordinary
 from .criterion import SlotCriterion
@@ -52,7 +52,7 @@ class S2SFTTask(FairseqTask):
     """
 
     cfg: TaskOptions
-    objective: Objective
+    objective: FinetuningObjective
     model_cfg: ModelOptions
     model: S2SFTModel
 
@@ -128,19 +128,21 @@ class S2SFTTask(FairseqTask):
             model = super().build_model(cfg, from_checkpoint)
         if opened:
             fresh = opened.lacks(cfg.added_tokens.split())
-            fill(model.transformer, opened, likened(fresh, method, self.dictionary))
+            initialize_from_pretrained(
+                model.transformer, opened, copied_rows(fresh, method.copied_from, self.dictionary)
+            )
         if not from_checkpoint:
-            self.carry_text_side(cfg, opened)
+            self.carry_vocabulary(cfg, opened)
         prepare_tuning(model, opened)
         self.model = model
         return model
 
-    def carry_text_side(self, cfg: ModelOptions, opened: Optional[Pretrained]) -> None:
+    def carry_vocabulary(self, cfg: ModelOptions, opened: Optional[Pretrained]) -> None:
         """Puts dictionary and vocabulary files into the task's state, with which fairseq's checkpoints carry them."""
-        if text_side.KEY not in self.state_dict():
+        if checkpoint_vocabulary.KEY not in self.state_dict():
             source = opened.directory if opened and opened.vocabulary() else None
-            packed = text_side.pack(self.dictionary, source=source, added=cfg.added_tokens.split())
-            self.load_state_dict({text_side.KEY: packed})
+            packed = checkpoint_vocabulary.pack(self.dictionary, source=source, added=cfg.added_tokens.split())
+            self.load_state_dict({checkpoint_vocabulary.KEY: packed})
 
     def prepare_new_model(self, cfg: ModelOptions) -> Optional[Pretrained]:
         """Opens ``--pretrained``, if given, and takes the sizes of a new model from it.
@@ -160,7 +162,7 @@ class S2SFTTask(FairseqTask):
         adopt_shape(cfg, opened.options())
         note_base(cfg, opened.family.name, opened.shapes)
         extra = OBJECTIVES[cfg.finetune_method].extra_tokens
-        kept = tokens_behind(opened, self.dictionary)
+        kept = tokens_beyond(opened, self.dictionary)
         self.dictionary.grow(kept)
         cfg.added_tokens = " ".join([*kept, *check_vocabulary(opened, self.dictionary, cfg.vocab_add, extra)])
         return opened
@@ -235,8 +237,8 @@ class S2SFTTask(FairseqTask):
         training = split == self.cfg.train_subset
         languages = str(self.cfg.source_lang), str(self.cfg.target_lang)
         prefix = data_folder(self.cfg.data, epoch) / split
-        sides = read_sides(prefix, languages, self.load_lines, paired=training)
-        self.datasets[split] = self.pairs(*sides, training=training)
+        pair = read_pair(prefix, languages, self.load_lines, paired=training)
+        self.datasets[split] = self.pairs(*pair, training=training)
 
     def load_lines(self, path: Path) -> Optional[FairseqDataset]:
         """Binarized lines, or None when there are none."""
@@ -246,12 +248,12 @@ class S2SFTTask(FairseqTask):
         self, source: FairseqDataset, target: Optional[FairseqDataset], *, training: bool, **options: Any
     ) -> PairDataset:
         """Frames and cuts both sides as the fine-tuning method wants them."""
-        convention = self.objective.convention
-        parts = convention.segments.most(table_rows(self.model_cfg))
-        sides = Sides(source, target)
-        sides = framed(sides, self.dictionary, convention=convention, parts=parts, longest=self.longest())
+        layout = self.objective.layout
+        parts = layout.segments.max_parts(table_sizes(self.model_cfg))
+        pair = Pair(source, target)
+        pair = framed(pair, self.dictionary, layout=layout, parts=parts, max_lengths=self.max_lengths())
         return PairDataset(
-            *sides,
+            *pair,
             objective=self.objective,
             seed=self.cfg.seed if training else None,
             src_dict=self.dictionary,
@@ -261,11 +263,11 @@ class S2SFTTask(FairseqTask):
             **options,
         )
 
-    def longest(self) -> Longest:
+    def max_lengths(self) -> MaxLengths:
         """Where the sides of a pair are cut."""
         source, target = self.max_positions()
         cut_source, cut_target = self.cfg.truncate_source == "yes", self.cfg.truncate_target == "yes"
-        return Longest(source if cut_source else None, target if cut_target else None)
+        return MaxLengths(source if cut_source else None, target if cut_target else None)
 
     def build_dataset_for_inference(
         self,
@@ -314,7 +316,7 @@ class S2SFTTask(FairseqTask):
         return kept
 
     def max_positions(self) -> Any:
-        """Longest source and target, special tokens included."""
+        """MaxLengths source and target, special tokens included."""
         return self.model_cfg.max_source_positions, self.model_cfg.max_target_positions
 
     @property

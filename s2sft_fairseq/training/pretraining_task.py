@@ -103,10 +103,10 @@ class PretrainingTask(S2SFTTask):
         lines = self.load_lines(folder / split)
         if lines is None:
             raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
-        room = self.model_cfg.max_source_positions - SPECIAL
-        texts = TextBlocks(lines, room=room, pad=self.dictionary.pad(), unk=self.dictionary.unk())
+        max_length = self.model_cfg.max_source_positions - SPECIAL
+        texts = TextBlocks(lines, max_length=max_length, pad=self.dictionary.pad(), unk=self.dictionary.unk())
         if not len(texts):
             raise UserError(f"{folder}: split {split!r} has no text; expected lines with at least one token")
-        logger.info(f"{folder}, {split}: {len(texts):,} texts of up to {room} tokens out of {len(lines):,} lines")
+        logger.info(f"{folder}, {split}: {len(texts):,} texts of up to {max_length} tokens out of {len(lines):,} lines")
         seed = self.cfg.seed if split == self.cfg.train_subset else None
         self.datasets[split] = TextDataset(texts, objective=self.pretraining, seed=seed)

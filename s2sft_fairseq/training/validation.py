@@ -22,9 +22,9 @@ from tqdm import tqdm
 from ..common.errors import UserError
 from ..metrics import METRICS, Metric
 from ..models.seq2seq_model import S2SFTModel
-from ..text import checkpoint_vocabulary as text_side
-from ..text.tokenizers.auto import AutomaticSplitter
-from ..text.tokenizers.tokenizer import Splitter, SplitterOptions
+from ..text import checkpoint_vocabulary as checkpoint_vocabulary
+from ..text.tokenizers.auto import AutoTokenizer
+from ..text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 logger = logging.getLogger(__name__)
 
@@ -252,7 +252,7 @@ def detokenizer(task: FairseqTask, options: ValidationOptions) -> Callable[[str]
     Raises:
         UserError: there is neither ``--bpe`` nor a pretrained model.
     """
-    bpe = task.build_bpe(options.eval_bpe) or carried_splitter(task)
+    bpe = task.build_bpe(options.eval_bpe) or carried_tokenizer(task)
     tokenizer = task.build_tokenizer(options.eval_tokenizer)
     if bpe is None:
         raise UserError(
@@ -262,12 +262,12 @@ def detokenizer(task: FairseqTask, options: ValidationOptions) -> Callable[[str]
     return lambda pieces: tokenizer.decode(bpe.decode(pieces)) if tokenizer else bpe.decode(pieces)
 
 
-def carried_splitter(task: FairseqTask) -> Optional[Splitter]:
+def carried_tokenizer(task: FairseqTask) -> Optional[Tokenizer]:
     """The encoder of the pretrained model's files, which the task's state carries; None if it has none."""
-    with text_side.unpacked(task.state_dict()) as folder:
-        if not text_side.tells_split(folder):
+    with checkpoint_vocabulary.unpacked(task.state_dict()) as folder:
+        if not checkpoint_vocabulary.defines_tokenization(folder):
             return None
-        return AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(folder)))
+        return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(folder)))
 
 
 def spread(indices: np.ndarray, count: int) -> np.ndarray:

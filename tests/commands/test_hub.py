@@ -77,7 +77,7 @@ class TestSearch:
         """log p of every token, in one pass over the whole."""
         source, target = model.encode("w1 w2 w3"), model.encode("w4 w5")
         framed = torch.cat([torch.tensor([model.src_dict.bos()]), source])
-        if not model.models[0].convention.source_end:
+        if not model.models[0].layout.source_end:
             framed = framed[:-1]
         with torch.no_grad():
             logits, _ = model.models[0](framed[None], None, target.roll(1)[None])

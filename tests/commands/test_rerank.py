@@ -11,12 +11,12 @@ from search_models import Hypothesis, decided_model, generate, some_sources
 
 from s2sft_fairseq import rerank
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.search.nbest import Trace, read_traces
+from s2sft_fairseq.search.nbest import NBestHypothesis, read_nbest
 
 CALL = ["python", "-m", "s2sft_fairseq.rerank"]
 
 
-def printed(number: int, hypotheses: Sequence[Trace]) -> List[str]:
+def printed(number: int, hypotheses: Sequence[NBestHypothesis]) -> List[str]:
     """What fairseq-generate prints of an n-best list: scores in base 2, of the tokens to four places."""
     lines = []
     for text, log_probability, length in hypotheses:
@@ -26,7 +26,7 @@ def printed(number: int, hypotheses: Sequence[Trace]) -> List[str]:
     return lines
 
 
-def write_traces(path: Path, lists: Sequence[Sequence[Trace]], references: Sequence[str] = ()) -> Path:
+def write_traces(path: Path, lists: Sequence[Sequence[NBestHypothesis]], references: Sequence[str] = ()) -> Path:
     """A file of n-best lists among lines of the log, the last input first."""
     blocks = [[f"S-{n}\tsource", *printed(n, hypotheses)] for n, hypotheses in enumerate(lists)]
     for number, reference in enumerate(references):
@@ -43,7 +43,11 @@ def reranked(test: Path, **options: Any) -> List[str]:
     return output.read_text(encoding="utf-8").splitlines()
 
 
-SHORT, MIDDLE, LONG = Trace("short", -2.0, 2), Trace("of middle length", -3.0, 4), Trace("a long one", -11.0, 13)
+SHORT, MIDDLE, LONG = (
+    NBestHypothesis("short", -2.0, 2),
+    NBestHypothesis("of middle length", -3.0, 4),
+    NBestHypothesis("a long one", -11.0, 13),
+)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ SHORT, MIDDLE, LONG = Trace("short", -2.0, 2), Trace("of middle length", -3.0, 4
     ],
     ids=str,
 )
-def test_by_hand(tmp_path: Path, options: Dict[str, object], best: Trace) -> None:
+def test_by_hand(tmp_path: Path, options: Dict[str, object], best: NBestHypothesis) -> None:
     """Three hypotheses of 2, 4 and 13 tokens, whatever their order."""
     lists = [[SHORT, MIDDLE, LONG], [LONG, MIDDLE, SHORT]]
     assert reranked(write_traces(tmp_path / "t", lists), **options) == [best.text] * 2
@@ -71,7 +75,7 @@ def test_by_hand(tmp_path: Path, options: Dict[str, object], best: Trace) -> Non
 def test_what_is_read(tmp_path: Path) -> None:
     """Lists of different lengths, in the order of the inputs, with the references; the log is no trace."""
     lists = [[SHORT], [LONG, MIDDLE], [MIDDLE, SHORT, LONG]]
-    found = read_traces(write_traces(tmp_path / "t", lists, ["one", "", "three"]))
+    found = read_nbest(write_traces(tmp_path / "t", lists, ["one", "", "three"]))
     assert found.references == ["one", "", "three"]
     for traces, expected in zip(found.hypotheses, lists):
         assert [(t.text, t.length) for t in traces] == [(t.text, t.length) for t in expected]
@@ -113,9 +117,9 @@ def test_offline_equals_online(tmp_path: Path, method: str, alpha: float) -> Non
     assert reranked(write_traces(tmp_path / "t", lists), by="gnmt", weight=alpha) == online
 
 
-def traces(found: Sequence[Hypothesis]) -> List[Trace]:
+def traces(found: Sequence[Hypothesis]) -> List[NBestHypothesis]:
     """Hypotheses with unnormalized scores as traces."""
-    return [Trace(" ".join(map(str, h.tokens)), h.score, len(h.tokens)) for h in found]
+    return [NBestHypothesis(" ".join(map(str, h.tokens)), h.score, len(h.tokens)) for h in found]
 
 
 DAMAGED = [

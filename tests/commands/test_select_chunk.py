@@ -14,26 +14,26 @@ from text_families import FAMILIES, real_lines, unicode_lines
 
 from s2sft_fairseq import select_chunk
 from s2sft_fairseq.text.passage_selection import KEEP
-from s2sft_fairseq.text.tokenizers.auto import AutomaticSplitter
-from s2sft_fairseq.text.tokenizers.tokenizer import Splitter, SplitterOptions
+from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
+from s2sft_fairseq.text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 COMMAND = ["python", "-m", "s2sft_fairseq.select_chunk"]
 WORDS = [word for line in real_lines()[:300] for word in line.split()]
 
 
 @pytest.fixture(scope="module")
-def splitters(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Splitter]:
+def splitters(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Tokenizer]:
     """The encoder of each family, on files of its own."""
     made = {name: family.make(tmp_path_factory.mktemp("text") / "side") for name, family in FAMILIES.items()}
-    return {name: AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(path))) for name, path in made.items()}
+    return {name: AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(path))) for name, path in made.items()}
 
 
-def pieces(splitter: Splitter, text: str) -> int:
+def pieces(splitter: Tokenizer, text: str) -> int:
     """How many pieces a text has by itself."""
     return len(splitter.encode(text).split())
 
 
-def kept(splitter: Splitter, source: str, query: str, *, limit: int, keep: str) -> str:
+def kept(splitter: Tokenizer, source: str, query: str, *, limit: int, keep: str) -> str:
     """What is kept of one source."""
     (chunk,) = select_chunk.chunks(splitter, [(source, query)], limit=limit, keep=keep)
     return chunk
@@ -56,7 +56,7 @@ class Case(NamedTuple):
         return " ".join(self.words[self.first : self.last])
 
 
-def random_case(splitter: Splitter, seed: int) -> Case:
+def random_case(splitter: Tokenizer, seed: int) -> Case:
     """Real words in random order, some of them twice, an answer of one to three words among them."""
     rng = random.Random(seed)
     limit = rng.randint(6, 25)
@@ -66,7 +66,7 @@ def random_case(splitter: Splitter, seed: int) -> Case:
     return Case(words, first, first + rng.randint(1, 3), limit)
 
 
-def test_a_source_that_is_short_enough_stays(splitters: Dict[str, Splitter]) -> None:
+def test_a_source_that_is_short_enough_stays(splitters: Dict[str, Tokenizer]) -> None:
     source = "  Two  words,\tand 今天天气. "
     for splitter in splitters.values():
         assert kept(splitter, source, "words", limit=pieces(splitter, source), keep="answer") == source
@@ -78,7 +78,7 @@ def test_a_source_that_is_short_enough_stays(splitters: Dict[str, Splitter]) -> 
 @settings(max_examples=40, deadline=None)
 @given(number=st.integers(0, 1999), limit=st.integers(1, 30), place=st.floats(0, 1), length=st.integers(0, 12))
 def test_never_longer_and_always_a_part(
-    splitters: Dict[str, Splitter], family: str, keep: str, number: int, limit: int, place: float, length: int
+    splitters: Dict[str, Tokenizer], family: str, keep: str, number: int, limit: int, place: float, length: int
 ) -> None:
     """Whatever the text: words, runs of signs of every kind, Chinese without spaces, one endless word."""
     splitter = splitters[family]
@@ -92,7 +92,7 @@ def test_never_longer_and_always_a_part(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(60))
-def test_contains_the_answer_if_it_fits(splitters: Dict[str, Splitter], family: str, seed: int) -> None:
+def test_contains_the_answer_if_it_fits(splitters: Dict[str, Tokenizer], family: str, seed: int) -> None:
     splitter = splitters[family]
     case = random_case(splitter, seed)
     alone = pieces(splitter, case.answer)
@@ -103,7 +103,7 @@ def test_contains_the_answer_if_it_fits(splitters: Dict[str, Splitter], family: 
     assert pieces(splitter, chunk) <= case.limit
 
 
-def all_windows(splitter: Splitter, case: Case) -> List[range]:
+def all_windows(splitter: Tokenizer, case: Case) -> List[range]:
     """All runs of words that are short enough by themselves."""
     runs = (range(i, j) for i, j in itertools.combinations(range(len(case.words) + 1), 2))
     return [run for run in runs if pieces(splitter, text(case, run)) <= case.limit]
@@ -114,7 +114,7 @@ def text(case: Case, run: range) -> str:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_overlap_equals_brute_force(splitters: Dict[str, Splitter], seed: int) -> None:
+def test_overlap_equals_brute_force(splitters: Dict[str, Tokenizer], seed: int) -> None:
     """The most distinct words of the question, then the earliest, then the longest."""
     splitter = splitters["BERT"]
     case = random_case(splitter, seed)
@@ -129,7 +129,7 @@ def test_overlap_equals_brute_force(splitters: Dict[str, Splitter], seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_answer_equals_brute_force(splitters: Dict[str, Splitter], seed: int) -> None:
+def test_answer_equals_brute_force(splitters: Dict[str, Tokenizer], seed: int) -> None:
     """The most pieces on the poorer side of any occurrence, then the earliest, then the longest."""
     splitter = splitters["BERT"]
     case = random_case(splitter, seed)._replace(limit=30)
@@ -152,7 +152,7 @@ def test_answer_equals_brute_force(splitters: Dict[str, Splitter], seed: int) ->
         assert found == (case.source if pieces(splitter, case.source) <= case.limit else text(case, best))
 
 
-def test_the_choices_differ(splitters: Dict[str, Splitter]) -> None:
+def test_the_choices_differ(splitters: Dict[str, Tokenizer]) -> None:
     """Or the tests above would not tell one from another."""
     splitter, source = splitters["BERT"], "one two three four five six seven eight nine ten eleven twelve"
     limit = pieces(splitter, "six seven eight nine ten")
@@ -163,7 +163,7 @@ def test_the_choices_differ(splitters: Dict[str, Splitter]) -> None:
     assert " eight " in answered and answered != found["overlap"], "as it is nowhere in capitals, case does not count"
 
 
-def test_chinese_is_cut_between_characters(splitters: Dict[str, Splitter]) -> None:
+def test_chinese_is_cut_between_characters(splitters: Dict[str, Tokenizer]) -> None:
     source = "今天天气很好，我们一起去公园吧！你觉得怎么样？"
     chunk = kept(splitters["BERT"], source, "公园", limit=6, keep="answer")
     assert "公园" in chunk and chunk in source and pieces(splitters["BERT"], chunk) == 6

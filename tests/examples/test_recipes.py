@@ -209,7 +209,7 @@ def test_a_training_step_keeps_as_much_as_is_estimated(method: str) -> None:
     sizes = {"encoder_layers": 4, "encoder_embed_dim": 128, "encoder_ffn_embed_dim": 512}
     model = random_model(method, dtype=torch.float32, dropout=0.1, attention_dropout=0.0, **sizes).train()
     laid_out_by, rng = objective(method), np.random.default_rng(0)
-    pairs = random_pairs(laid_out_by.convention, count=4, seed=0, longest=36)
+    pairs = random_pairs(laid_out_by.layout, count=4, seed=0, longest=36)
     blocks = collate([laid_out_by.train(*pair, rng) for pair in pairs], pad=PAD)
     packed = {"slots": blocks.packed()._asdict(), "source_length": blocks.source.token.size(1)}
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}

@@ -40,7 +40,7 @@ def adapted(kind: str, *, method: str = "masked", seed: int = 1, trained: bool =
 
 def logits(model: S2SFTModel) -> Tensor:
     """Predictions of ragged targets."""
-    source, target = padded(random_pairs(model.convention, count=5, seed=1))
+    source, target = padded(random_pairs(model.layout, count=5, seed=1))
     return model(source, None, shifted(target))[0]
 
 

@@ -89,11 +89,11 @@ def test_sources_are_kept_once_a_sentence(name: str) -> None:
 def test_queries_do_not_enter_the_cache(name: str) -> None:
     """It holds the known target, and the start token if the method has one."""
     search = Search(random_model(name), sentences=2, seed=0)
-    convention = search.model.convention
+    layout = search.model.layout
     for step in range(4):
         search.step()
         cache = search.target_cache()
-        known = step + int(convention.start is not None)
+        known = step + int(layout.start is not None)
         assert len(cache) == known
         assert len(cache.layers) == search.model.cfg.encoder_layers
         assert cache.slots is not None

@@ -24,7 +24,7 @@ def model_with(method: str = "masked", **options: Any) -> S2SFTModel:
 def loss_of(model: S2SFTModel) -> Tensor:
     """The loss of a ragged batch, with the dropout of a fixed seed."""
     torch.manual_seed(0)
-    source, target = padded(random_pairs(model.convention, count=5, seed=1))
+    source, target = padded(random_pairs(model.layout, count=5, seed=1))
     return cross_entropy(model(source, None, shifted(target))[0].flatten(0, 1), target.flatten())
 
 

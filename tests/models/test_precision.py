@@ -17,7 +17,7 @@ ROUNDED = sorted(set(PRECISIONS) - {"float32"})
 def scores(method: str, precision: Optional[str]) -> Tensor:
     """Log-probabilities of random targets [B, T, V]; without a precision, those of the model as it is trained."""
     model = random_model(method, dtype=torch.float32)
-    source, target = padded(random_pairs(model.convention, count=5, seed=1))
+    source, target = padded(random_pairs(model.layout, count=5, seed=1))
     if precision:
         PRECISIONS[precision](model.transformer)
     with torch.no_grad():

@@ -22,7 +22,7 @@ from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.objectives.slots import lay_out, source_slots
 from s2sft_fairseq.objectives.source_layouts import Segments
 from s2sft_fairseq.pretrained.checkpoint import read
-from s2sft_fairseq.pretrained.initialization import fill, tile_rows
+from s2sft_fairseq.pretrained.initialization import initialize_from_pretrained, tile_rows
 
 State = Dict[str, Tensor]
 
@@ -72,13 +72,13 @@ def load(directory: Path, *, positions: int = 48) -> S2SFTModel:
     adopt_shape(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
-    fill(transformer, opened)
-    return S2SFTModel(cfg, transformer, objective("pseudo_masked").convention).eval()
+    initialize_from_pretrained(transformer, opened)
+    return S2SFTModel(cfg, transformer, objective("pseudo_masked").layout).eval()
 
 
 def batch(count: int = 5) -> Tensor:
     """Ragged token rows [B, S]."""
-    pairs = random_pairs(objective("masked").convention, count=count, seed=2, longest=20)
+    pairs = random_pairs(objective("masked").layout, count=count, seed=2, longest=20)
     return torch.nn.utils.rnn.pad_sequence([p.source for p in pairs], batch_first=True, padding_value=PAD)
 
 
@@ -88,8 +88,8 @@ def assert_parity(ours: S2SFTModel, theirs: PreTrainedModel, *, segment: int = 0
     tokens = batch()
     real = tokens.ne(PAD)
     assert not real.all()
-    convention = ours.convention._replace(segments=Segments(segment, 1))
-    hidden = ours.hidden(source_slots(tokens, convention), tokens.size(1))
+    layout = ours.layout._replace(segments=Segments(segment, 1))
+    hidden = ours.hidden(source_slots(tokens, layout), tokens.size(1))
     bert = getattr(theirs, "bert", theirs)
     arguments = dict(input_ids=tokens, attention_mask=real.long(), token_type_ids=torch.full_like(tokens, segment))
     expected = bert(**arguments).last_hidden_state
@@ -179,7 +179,7 @@ def test_pseudo_masks_are_bert_under_the_papers_mask(tmp_path: Path) -> None:
     ours = load(tmp_path)
     source = torch.tensor([[VOCABULARY.index(t) for t in ["[CLS]", "w1", "w2", "w3", "[SEP]"]]])
     target = torch.tensor([[VOCABULARY.index(t) for t in ["w4", "w5", "w6", "[SEP]"]]])
-    packed = lay_out(source, target, ours.convention).packed()
+    packed = lay_out(source, target, ours.layout).packed()
     s, t = source.size(1), target.size(1)
     mask = torch.zeros(s + 2 * t, s + 2 * t, dtype=torch.bool)
     mask[:, :s] = True

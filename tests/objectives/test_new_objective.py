@@ -28,8 +28,8 @@ class SpanMasked(Objective):
     extra_tokens = ("[SPAN]",)
 
     @classmethod
-    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return super().convention_of(dictionary, segments)._replace(query=dictionary.index("[SPAN]"))
+    def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+        return super().prediction_layout(dictionary, segments)._replace(query=dictionary.index("[SPAN]"))
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         first, last = sorted(rng.integers(len(target), size=2))

@@ -30,7 +30,7 @@ NOISE = {"source_mask_prob": 0.3, "target_mask_prob": 0.4}
 def batch(method: str, *, training: bool, seed: int) -> Tuple[Slots, int]:
     """A ragged batch and the length of its source block."""
     laid_out_by = objective(method, **NOISE)
-    pairs = random_pairs(laid_out_by.convention, count=3, seed=seed, longest=4)
+    pairs = random_pairs(laid_out_by.layout, count=3, seed=seed, longest=4)
     rng = np.random.default_rng(seed)
     blocks = collate([laid_out_by.train(*p, rng) if training else laid_out_by.evaluate(*p) for p in pairs], pad=PAD)
     return blocks.packed(), blocks.source.token.size(1)
@@ -58,7 +58,7 @@ def test_perturbing_a_slot_changes_those_that_see_it(method: str, training: bool
 def test_scores_depend_on_what_was_said_before(name: str, seed: int) -> None:
     """Not derived from the rule: another target token changes the predictions after it, and none before."""
     model = random_model(name, seed=seed)
-    source, target = padded(random_pairs(model.convention, count=4, seed=seed, longest=5))
+    source, target = padded(random_pairs(model.layout, count=4, seed=seed, longest=5))
     previous = shifted(target)
     with torch.no_grad():
         before, _ = model(source, None, previous)
@@ -82,7 +82,7 @@ def test_training_never_shows_an_answer_before_it_is_due(method: str, seed: int)
     """
     model = random_model(method, seed=seed)
     laid_out_by = objective(method, mask_keep_prob=0.0, **NOISE)
-    source = ids("[CLS] w5 w6 [SEP]" if laid_out_by.convention.source_end else "[CLS] w5 w6")
+    source = ids("[CLS] w5 w6 [SEP]" if laid_out_by.layout.source_end else "[CLS] w5 w6")
     target = ids("w3 w1 w4 w1 w5 w9 [SEP]")
 
     def predictions(answer: Tensor) -> Tuple[Tensor, Tensor]:
@@ -107,7 +107,7 @@ def test_training_never_shows_an_answer_before_it_is_due(method: str, seed: int)
 def test_a_source_is_read_without_its_target(method: str) -> None:
     """Its hidden states are the same beside any target, and in the pass that decoding makes over it."""
     model = random_model(method)
-    pairs = random_pairs(model.convention, count=4, seed=5)
+    pairs = random_pairs(model.layout, count=4, seed=5)
     source, target = padded(pairs)
     laid_out_by = objective(method)
     states = []

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.objectives.finetuning import OBJECTIVES, Objective, register_objective
+from s2sft_fairseq.objectives.finetuning import OBJECTIVES, FinetuningObjective, register_objective
 from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Blocks, Slots
 
 PREDICT_ALL = [method for method in METHODS if method != "masked"]
 
 
-def source_of(method_objective: Objective, words: Tensor) -> Tensor:
+def source_of(method_objective: FinetuningObjective, words: Tensor) -> Tensor:
     """A framed source."""
-    return framed(words, start=[CLS], end=[SEP] if method_objective.convention.source_end else [])
+    return framed(words, start=[CLS], end=[SEP] if method_objective.layout.source_end else [])
 
 
-def train(method_objective: Objective, target: Tensor, *, seed: int = 0) -> Blocks:
+def train(method_objective: FinetuningObjective, target: Tensor, *, seed: int = 0) -> Blocks:
     """A training example with a short source."""
     return method_objective.train(source_of(method_objective, ids("w1 w2")), target, rng(seed))
 
@@ -69,7 +69,7 @@ class TestLabels:
         """Without kept and random tokens, every query slot holds the method's query token."""
         made_by = objective(method, mask_keep_prob=0.0, mask_random_prob=0.0)
         packed = train(made_by, framed(random_words(rng(), 9), end=[SEP])).packed()
-        assert packed.token[packed.group.gt(0)].eq(made_by.convention.query or MASK).all()
+        assert packed.token[packed.group.gt(0)].eq(made_by.layout.query or MASK).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -95,7 +95,7 @@ class TestStandIns:
     def test_shares(self, keep: float, random: float) -> None:
         corruption = objective("masked", mask_keep_prob=keep, mask_random_prob=random).corruption
         known = ids("w7").expand(MANY)
-        drawn = corruption.stand_ins(known, rng())
+        drawn = corruption.mask_replacements(known, rng())
         again = 1 / len(VOCABULARY.ordinary_ids())
         assert_share(int(drawn.eq(MASK).sum()), of=MANY, expected=1 - keep - random)
         assert_share(int(drawn.eq(known).sum()), of=MANY, expected=keep + random * again)
@@ -103,7 +103,7 @@ class TestStandIns:
     def test_random_ones_are_ordinary_and_equally_likely(self) -> None:
         """No special token and no [unusedN] is ever drawn."""
         corruption = objective("masked", mask_keep_prob=0.0, mask_random_prob=1.0).corruption
-        counts = Counter(VOCABULARY[i] for i in corruption.stand_ins(ids("w7").expand(MANY), rng()).tolist())
+        counts = Counter(VOCABULARY[i] for i in corruption.mask_replacements(ids("w7").expand(MANY), rng()).tolist())
         words = {token for token in VOCABULARY.symbols if token.startswith("w")}
         assert set(counts) == words
         assert_uniform(counts, len(words))
@@ -111,7 +111,7 @@ class TestStandIns:
     def test_the_whole_vocabulary_when_asked(self) -> None:
         """As the published code: randint(0, V − 1), special tokens among them."""
         corruption = objective("masked", mask_keep_prob=0.0, mask_random_prob=1.0, random_tokens="all").corruption
-        counts = Counter(corruption.stand_ins(ids("w7").expand(MANY), rng()).tolist())
+        counts = Counter(corruption.mask_replacements(ids("w7").expand(MANY), rng()).tolist())
         assert set(counts) == set(range(len(VOCABULARY)))
         assert_uniform(counts, len(VOCABULARY))
 

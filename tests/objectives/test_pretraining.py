@@ -31,11 +31,11 @@ def ernie_gen(method: str = "infilling", **options: Any) -> ErnieGen:
     return ErnieGen(objective(method), VOCABULARY, FragmentOptions(**options))
 
 
-def texts_of(sizes: List[int], room: int) -> TextBlocks:
+def texts_of(sizes: List[int], max_length: int) -> TextBlocks:
     """Blocks of lines of so many words, all different."""
     words = torch.arange(7, 7 + sum(sizes))
     lines = [torch.cat([line, torch.tensor([SEP])]) for line in words.split(sizes)]
-    return TextBlocks(ListDataset(lines, [size + 1 for size in sizes]), room=room, pad=-1, unk=-1)
+    return TextBlocks(ListDataset(lines, [size + 1 for size in sizes]), max_length=max_length, pad=-1, unk=-1)
 
 
 class TestBlocks:
@@ -58,11 +58,11 @@ class TestBlocks:
 
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.integers(0, 30), max_size=15), st.integers(1, 12))
-    def test_no_word_is_lost(self, sizes: List[int], room: int) -> None:
-        texts = texts_of(sizes, room)
+    def test_no_word_is_lost(self, sizes: List[int], max_length: int) -> None:
+        texts = texts_of(sizes, max_length)
         blocks = [texts[index] for index in range(len(texts))]
         assert [len(block) for block in blocks] == texts.sizes.tolist()
-        assert all(0 < len(block) <= room for block in blocks)
+        assert all(0 < len(block) <= max_length for block in blocks)
         assert [word for block in blocks for word in block.tolist()] == list(range(7, 7 + sum(sizes)))
 
 
@@ -150,7 +150,7 @@ class TestTexts:
     """The data set of texts, under every fine-tuning method."""
 
     def data(self, method: str, *, seed: Optional[int] = 3) -> TextDataset:
-        texts = texts_of([3, 9, 1, 2, 8, 0, 4, 5], room=10)
+        texts = texts_of([3, 9, 1, 2, 8, 0, 4, 5], max_length=10)
         for name in ("pad", "unk"):
             setattr(texts, name, VOCABULARY.unk())
         texts.lines = ListDataset([line.clamp(max=len(VOCABULARY) - 1) for line in texts.lines], texts.lines.sizes)

@@ -11,7 +11,7 @@ from s2sft_fairseq.objectives.slots import (
     IGNORE,
     PADDING,
     Blocks,
-    Convention,
+    PredictionLayout,
     Slots,
     collate,
     lay_out,
@@ -61,7 +61,7 @@ def spelled(slots: Slots) -> Tuple[str, ...]:
 def test_layout_of_a_pair(method: str, use: str) -> None:
     """Sections 2.1 to 2.3 of 000, Figure 3 of 003: where tokens, masks and labels stand."""
     laid_out_by = objective(method, target_mask_prob=SHARE[method], mask_keep_prob=0.0, mask_random_prob=0.0)
-    source = ids("[CLS] w0 w1 [SEP]" if laid_out_by.convention.source_end else "[CLS] w0 w1")
+    source = ids("[CLS] w0 w1 [SEP]" if laid_out_by.layout.source_end else "[CLS] w0 w1")
     blocks = {
         "train": lambda: laid_out_by.train(source, ids(TARGET), np.random.default_rng(0)),
         "evaluate": lambda: laid_out_by.evaluate(source, ids(TARGET)),
@@ -71,23 +71,23 @@ def test_layout_of_a_pair(method: str, use: str) -> None:
 
 
 @pytest.fixture(params=CONVENTIONS)
-def convention(request: pytest.FixtureRequest) -> Convention:
+def layout(request: pytest.FixtureRequest) -> PredictionLayout:
     return CONVENTIONS[request.param]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_padded_batch_is_its_sentences_under_one_another(convention: Convention, seed: int) -> None:
-    pairs = random_pairs(convention, count=5, seed=seed)
-    alone = [lay_out(pair.source[None], pair.target[None], convention) for pair in pairs]
-    together, stacked = lay_out(*padded(pairs), convention), collate(alone, pad=PAD)
+def test_a_padded_batch_is_its_sentences_under_one_another(layout: PredictionLayout, seed: int) -> None:
+    pairs = random_pairs(layout, count=5, seed=seed)
+    alone = [lay_out(pair.source[None], pair.target[None], layout) for pair in pairs]
+    together, stacked = lay_out(*padded(pairs), layout), collate(alone, pad=PAD)
     for block, expected in zip(together, stacked):
         for name, field in block._asdict().items():
             assert field.equal(getattr(expected, name)), name
 
 
-def test_collating_fills_up_with_padding(convention: Convention) -> None:
+def test_collating_fills_up_with_padding(layout: PredictionLayout) -> None:
     pairs = [Pair(ids("[CLS] w1 w2 w3"), ids("w1 [SEP]")), Pair(ids("[CLS]"), ids("w1 w2 w3 [SEP]"))]
-    blocks = collate([lay_out(p.source[None], p.target[None], convention) for p in pairs], pad=PAD)
+    blocks = collate([lay_out(p.source[None], p.target[None], layout) for p in pairs], pad=PAD)
     filling = blocks.source.columns(1, None)
     assert filling.token[1].eq(PAD).all() and filling.group[1].eq(PADDING).all()
     assert filling.label[1].eq(IGNORE).all()
@@ -95,45 +95,45 @@ def test_collating_fills_up_with_padding(convention: Convention) -> None:
     assert blocks.packed().token.equal(torch.cat([block.token for block in blocks], dim=1))
 
 
-def test_positions_are_continuous(convention: Convention) -> None:
+def test_positions_are_continuous(layout: PredictionLayout) -> None:
     """Context runs on from source to target, however long the padding between them."""
-    packed = lay_out(*padded(random_pairs(convention, count=6, seed=3)), convention).packed()
+    packed = lay_out(*padded(random_pairs(layout, count=6, seed=3)), layout).packed()
     for position, group in zip(packed.position, packed.group):
         known = position[group.eq(0)]
         assert known.equal(torch.arange(len(known)))
 
 
-def step_of(blocks: Blocks, convention: Convention, step: int) -> Slots:
+def step_of(blocks: Blocks, layout: PredictionLayout, step: int) -> Slots:
     """The slot of every sentence [B, 1] that predicts target token ``step``."""
-    predicting = blocks.target if convention.query is None else blocks.query
+    predicting = blocks.target if layout.query is None else blocks.query
     return predicting.columns(step, step + 1)
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_decoding_steps_are_columns_of_the_layout(convention: Convention, cached: bool) -> None:
+def test_decoding_steps_are_columns_of_the_layout(layout: PredictionLayout, cached: bool) -> None:
     """Whether a step adds to what is known or lays out all of it anew."""
-    pairs = [pair for pair in random_pairs(convention, count=30, seed=4) if len(pair.target) >= 4][:4]
+    pairs = [pair for pair in random_pairs(layout, count=30, seed=4) if len(pair.target) >= 4][:4]
     source, target = padded([Pair(pair.source, pair.target[-4:]) for pair in pairs])
     source_length = source.ne(PAD).sum(1, keepdim=True)
-    blocks, previous, known = lay_out(source, target, convention), shifted(target), 0
+    blocks, previous, known = lay_out(source, target, layout), shifted(target), 0
     for step in range(target.size(1)):
-        added = next_slots(previous[:, : step + 1], convention, source_length=source_length, known=known)
+        added = next_slots(previous[:, : step + 1], layout, source_length=source_length, known=known)
         is_context = added.group[0].eq(0)
         context = Slots(*(field[:, is_context] for field in added))
         expected = blocks.target.columns(known, known + context.token.size(1))
         for name in ("token", "position", "segment", "step", "group"):
             assert getattr(context, name).equal(getattr(expected, name)), name
-        last, expected = added.columns(-1, None), step_of(blocks, convention, step)
+        last, expected = added.columns(-1, None), step_of(blocks, layout, step)
         for name in ("token", "position", "segment", "step"):
             assert getattr(last, name).equal(getattr(expected, name)), name
         assert last.group.gt(0).equal(expected.group.gt(0))
         known += int(cached) * context.token.size(1)
 
 
-def test_whatever_has_been_decided_is_known(convention: Convention) -> None:
+def test_whatever_has_been_decided_is_known(layout: PredictionLayout) -> None:
     """No token is padding in decoding, for all rows of a search are equally long."""
     every_token = torch.arange(-1, len(VOCABULARY)).clamp(min=0).unsqueeze(0)
-    added = next_slots(every_token, convention, source_length=torch.tensor([[3]]), known=0)
+    added = next_slots(every_token, layout, source_length=torch.tensor([[3]]), known=0)
     assert not added.group.eq(PADDING).any()
-    decided = opened(every_token[:, 1:], convention)
+    decided = opened(every_token[:, 1:], layout)
     assert added.token[:, : decided.size(1)].equal(decided)

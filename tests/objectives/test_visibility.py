@@ -9,13 +9,13 @@ import torch
 from builders import CONVENTIONS, METHODS, ids, objective, padded, random_pairs, span_file
 from torch import Tensor
 
-from s2sft_fairseq.objectives.slots import FILLING, PADDING, Blocks, Slots, lay_out
+from s2sft_fairseq.objectives.slots import PAD_SLOT, PADDING, Blocks, Slots, lay_out
 from s2sft_fairseq.objectives.visibility import visible
 
 
 def slots_of(step: Sequence[int], group: Optional[Sequence[int]] = None) -> Slots:
     """Slots [1, L] of these steps and groups (context if not given)."""
-    filling = Slots(*(field.expand(1, len(step)) for field in FILLING))
+    filling = Slots(*(field.expand(1, len(step)) for field in PAD_SLOT))
     group = [0] * len(step) if group is None else group
     return filling._replace(step=torch.tensor([step]), group=torch.tensor([group]))
 
@@ -37,7 +37,7 @@ def drawn_slots(slots: Slots) -> List[str]:
 def example(method: str, *, training: bool) -> Blocks:
     """Two source and three target slots of a method."""
     method_objective = objective(method)
-    source = ids("[CLS] [SEP]") if method_objective.convention.source_end else ids("[CLS] w1")
+    source = ids("[CLS] [SEP]") if method_objective.layout.source_end else ids("[CLS] w1")
     target = ids("w2 w3 [SEP]")
     if training:
         return method_objective.train(source, target, np.random.default_rng(0))
@@ -162,9 +162,9 @@ def test_pretraining_of_unilm(step: List[int], picture: str) -> None:
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_padding_is_seen_by_nobody_and_no_row_is_empty(name: str) -> None:
-    convention = CONVENTIONS[name]
-    pairs = random_pairs(convention, count=5, seed=1)
-    slots = lay_out(*padded(pairs), convention).packed()
+    layout = CONVENTIONS[name]
+    pairs = random_pairs(layout, count=5, seed=1)
+    slots = lay_out(*padded(pairs), layout).packed()
     mask, filling = visible(slots, slots), slots.group.eq(PADDING)
     assert filling.any() and not filling.all()
     assert not mask.masked_select(filling.unsqueeze(1)).any()

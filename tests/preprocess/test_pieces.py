@@ -12,8 +12,8 @@ from subword_nmt.learn_bpe import learn_bpe
 from text_families import FAMILIES, bert, real_lines
 
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
-from s2sft_fairseq.text.tokenizers.auto import AutomaticSplitter
-from s2sft_fairseq.text.tokenizers.tokenizer import SplitterOptions
+from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
+from s2sft_fairseq.text.tokenizers.tokenizer import TokenizerOptions
 
 SCRIPT = Path(pieces.__file__)
 LINES = ["The cats can't.", "", "a\u2028b", "  c\x0cb ", "zzz [SEP]", "A" * 10]
@@ -47,7 +47,7 @@ def test_lines_and_pieces(model: Path, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "text.src", LINES * 500)
     added = write_lines(tmp_path / "added", ["zzz"])
     run(command("--s2s-ft-vocab", model, "--vocab-add", added, paths=[path]))
-    bpe = AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(model), vocab_add=str(added)))
+    bpe = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(model), vocab_add=str(added)))
     assert read(path.with_suffix(".pieces")) == [bpe.encode(line) for line in LINES] * 500
     assert bpe.encode("zzz") == "zzz"
 

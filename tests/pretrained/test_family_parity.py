@@ -17,7 +17,7 @@ from s2sft_fairseq.models.options import ModelOptions, adopt_shape, transformer_
 from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Slots
 from s2sft_fairseq.objectives.visibility import visible
 from s2sft_fairseq.pretrained.checkpoint import read
-from s2sft_fairseq.pretrained.initialization import fill
+from s2sft_fairseq.pretrained.initialization import initialize_from_pretrained
 
 SOURCE, REST = 6, 10
 FAMILIES = {
@@ -42,7 +42,7 @@ def load(made: Checkpoint, **options: float) -> Transformer:
     adopt_shape(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, len(made.vocabulary)))
-    fill(transformer, opened)
+    initialize_from_pretrained(transformer, opened)
     return transformer.eval()
 
 

@@ -14,8 +14,8 @@ from s2sft_fairseq.data.pair_dataset import FramedText
 from s2sft_fairseq.models.layers.transformer import Transformer
 from s2sft_fairseq.models.options import ModelOptions, transformer_shape
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
-from s2sft_fairseq.objectives.finetuning import OBJECTIVES, Objective
-from s2sft_fairseq.objectives.slots import Convention
+from s2sft_fairseq.objectives.finetuning import OBJECTIVES, FinetuningObjective
+from s2sft_fairseq.objectives.slots import PredictionLayout
 from s2sft_fairseq.objectives.source_layouts import Segments
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
@@ -31,7 +31,7 @@ VOCABULARY.grow(token for method in METHODS for token in OBJECTIVES[method].extr
 PAD, UNK, CLS, SEP, MASK = (VOCABULARY.index(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
 
 
-def objective(method: str, **options: Any) -> Objective:
+def objective(method: str, **options: Any) -> FinetuningObjective:
     """A fine-tuning method over the small vocabulary; the options are those of the noise."""
     return OBJECTIVES[method](VOCABULARY, SEGMENTS, OBJECTIVES[method].options_class(**options))
 
@@ -43,7 +43,7 @@ def span_file(folder: Path, *spans: str) -> str:
     return str(path)
 
 
-CONVENTIONS = {method: objective(method).convention for method in METHODS}
+CONVENTIONS = {method: objective(method).layout for method in METHODS}
 
 
 def ids(text: str) -> Tensor:
@@ -73,10 +73,10 @@ def framed(words: Tensor, *, start: Sequence[int] = (), end: Sequence[int] = ())
     return torch.cat([torch.tensor(start, dtype=torch.int64), words, torch.tensor(end, dtype=torch.int64)])
 
 
-def random_pairs(convention: Convention, *, count: int, seed: int, longest: int = 6) -> List[Pair]:
+def random_pairs(layout: PredictionLayout, *, count: int, seed: int, longest: int = 6) -> List[Pair]:
     """Pairs of different lengths, an empty source or target among the possible ones."""
     rng = np.random.default_rng(seed)
-    source_end = [SEP] if convention.source_end else []
+    source_end = [SEP] if layout.source_end else []
     return [
         Pair(
             framed(random_words(rng, int(rng.integers(longest + 1))), start=[CLS], end=source_end),

@@ -57,7 +57,7 @@ def exhaustive(
 
 def some_sources(model: S2SFTModel, *, count: int = 3, seed: int = 0) -> Tensor:
     """Ragged sources [B, S]."""
-    return padded(random_pairs(model.convention, count=count, seed=seed))[0]
+    return padded(random_pairs(model.layout, count=count, seed=seed))[0]
 
 
 def leaning_to_the_end(model: S2SFTModel, amount: float) -> S2SFTModel:

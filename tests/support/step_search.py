@@ -7,7 +7,7 @@ from builders import SEP, padded, random_pairs
 from torch import Tensor
 
 from s2sft_fairseq.models.layers.attention import SourceCache, TargetCache
-from s2sft_fairseq.models.seq2seq_model import S2SFTModel, TargetFace
+from s2sft_fairseq.models.seq2seq_model import S2SFTModel, TargetDecoder
 
 BEAM = 3
 
@@ -26,7 +26,7 @@ class Search:
 
     def sources(self, *, sentences: int, seed: int) -> Tensor:
         """What is read, [B, S]."""
-        return padded(random_pairs(self.model.convention, count=sentences, seed=seed))[0]
+        return padded(random_pairs(self.model.layout, count=sentences, seed=seed))[0]
 
     def step(self) -> Tensor:
         """Log-probabilities [R, V] of the next token."""
@@ -58,4 +58,4 @@ class Search:
         self.tokens = torch.cat([self.tokens, words], dim=1)
 
     def target_cache(self) -> TargetCache:
-        return self.state[TargetFace.CACHE]
+        return self.state[TargetDecoder.CACHE]

@@ -142,10 +142,10 @@ def trained_sentencepiece(**options: Any) -> bytes:
 
 
 FAMILIES = {
-    "BERT": Family(bert, BertTokenizerFast, "WordPieceSplitter"),
+    "BERT": Family(bert, BertTokenizerFast, "WordPieceTokenizer"),
     "BERT cased": Family(
-        lambda directory: bert(directory, do_lower_case=False), BertTokenizerFast, "WordPieceSplitter"
+        lambda directory: bert(directory, do_lower_case=False), BertTokenizerFast, "WordPieceTokenizer"
     ),
-    "RoBERTa": Family(roberta, RobertaTokenizerFast, "ByteBPESplitter"),
-    "XLM-R": Family(xlmr, XLMRobertaTokenizerFast, "SentencePieceSplitter"),
+    "RoBERTa": Family(roberta, RobertaTokenizerFast, "ByteBPETokenizer"),
+    "XLM-R": Family(xlmr, XLMRobertaTokenizerFast, "SentencePieceTokenizer"),
 }

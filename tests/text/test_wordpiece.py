@@ -11,8 +11,8 @@ from transformers import BertTokenizerFast
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
-from s2sft_fairseq.text.tokenizers.tokenizer import SplitterOptions
-from s2sft_fairseq.text.tokenizers.wordpiece import WordPieceSplitter
+from s2sft_fairseq.text.tokenizers.tokenizer import TokenizerOptions
+from s2sft_fairseq.text.tokenizers.wordpiece import WordPieceTokenizer
 
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"éüßñЖжабв0123456789"]
 TOKENS = [
@@ -52,8 +52,8 @@ def published(directory: Path, *, lowercase: Optional[bool]) -> Path:
     return directory
 
 
-def word_piece(path: Path) -> WordPieceSplitter:
-    return WordPieceSplitter(SplitterOptions(s2s_ft_vocab=str(path)))
+def word_piece(path: Path) -> WordPieceTokenizer:
+    return WordPieceTokenizer(TokenizerOptions(s2s_ft_vocab=str(path)))
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
@@ -62,7 +62,7 @@ def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def ours(directory: Path) -> WordPieceSplitter:
+def ours(directory: Path) -> WordPieceTokenizer:
     return word_piece(directory)
 
 
@@ -78,21 +78,23 @@ def ids_of(line: str, directory: Path) -> "list[int]":
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_ids_of_berts_tokenizer(ours: WordPieceSplitter, theirs: BertTokenizerFast, directory: Path, text: str) -> None:
+def test_ids_of_berts_tokenizer(
+    ours: WordPieceTokenizer, theirs: BertTokenizerFast, directory: Path, text: str
+) -> None:
     assert ids_of(ours.encode(text), directory) == theirs.encode(text, add_special_tokens=False)
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=30))
-def test_ids_of_any_text(ours: WordPieceSplitter, theirs: BertTokenizerFast, directory: Path, text: str) -> None:
+def test_ids_of_any_text(ours: WordPieceTokenizer, theirs: BertTokenizerFast, directory: Path, text: str) -> None:
     assert ids_of(ours.encode(text), directory) == theirs.encode(text, add_special_tokens=False)
 
 
-def test_lines_at_once_are_lines_one_by_one(ours: WordPieceSplitter) -> None:
+def test_lines_at_once_are_lines_one_by_one(ours: WordPieceTokenizer) -> None:
     assert ours.encode_lines(TEXTS) == [ours.encode(text) for text in TEXTS]
 
 
-def test_case(directory: Path, ours: WordPieceSplitter) -> None:
+def test_case(directory: Path, ours: WordPieceTokenizer) -> None:
     """Uncased vocabularies fold case and accents, cased ones keep both."""
     uncased = json.loads((directory / "tokenizer_config.json").read_text())["do_lower_case"]
     assert ours.encode("The Café") == ("the cafe" if uncased else "The C ##a ##f ##é")
@@ -118,18 +120,18 @@ def test_the_file_itself_does(tmp_path: Path) -> None:
         ("", ""),
     ],
 )
-def test_readable_text_back(ours: WordPieceSplitter, pieces: str, text: str) -> None:
+def test_readable_text_back(ours: WordPieceTokenizer, pieces: str, text: str) -> None:
     assert ours.decode(pieces) == text
 
 
 @pytest.mark.parametrize("text", ["the unbelievable cafe", "naive, the cafe!", "abc def 123"])
-def test_text_survives(ours: WordPieceSplitter, text: str) -> None:
+def test_text_survives(ours: WordPieceTokenizer, text: str) -> None:
     pieces = ours.encode(text)
     assert ours.decode(pieces) == text
     assert "##" in ours.encode("abc")
 
 
-def test_beginning_of_word(ours: WordPieceSplitter) -> None:
+def test_beginning_of_word(ours: WordPieceTokenizer) -> None:
     assert [ours.is_beginning_of_word(piece) for piece in ("un", "##able", "#")] == [True, False, True]
 
 

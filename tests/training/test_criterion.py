@@ -44,7 +44,7 @@ def sample_of(method: str, *, training: bool, seed: int = 0, **noise: float) -> 
     """A ragged batch as the data set makes it."""
     laid_out_by = objective(method, **noise)
     rng = np.random.default_rng(seed)
-    pairs = random_pairs(laid_out_by.convention, count=4, seed=seed)
+    pairs = random_pairs(laid_out_by.layout, count=4, seed=seed)
     examples = [laid_out_by.train(*p, rng) if training else laid_out_by.evaluate(*p) for p in pairs]
     blocks = collate(examples, pad=PAD)
     packed = {"slots": blocks.packed()._asdict(), "source_length": blocks.source.token.size(1)}
@@ -116,7 +116,7 @@ def test_sample_size(share: float) -> None:
     for method in METHODS:
         sample = sample_of(method, training=True, target_mask_prob=share)
         _, sizes[method], _ = criterion(0.1)(random_model(method), sample)
-    targets = [len(pair.target) for pair in random_pairs(objective("masked").convention, count=4, seed=0)]
+    targets = [len(pair.target) for pair in random_pairs(objective("masked").layout, count=4, seed=0)]
     masked = sum(max(1, int(share * length)) for length in targets)
     assert masked < sum(targets)
     assert sizes == {method: masked if method == "masked" else sum(targets) for method in METHODS}

@@ -120,7 +120,7 @@ def test_slots_of_all_processes_are_logged(clock: Any) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_slots_are_counted_without_padding(method: str, training: bool) -> None:
     chosen = objective(method)
-    pairs = random_pairs(chosen.convention, count=7, seed=3)
+    pairs = random_pairs(chosen.layout, count=7, seed=3)
     sources, targets = (ListDataset(list(side), [len(text) for text in side]) for side in zip(*pairs))
     dictionaries = dict(src_dict=VOCABULARY, tgt_dict=VOCABULARY)
     data = PairDataset(sources, targets, objective=chosen, seed=1 if training else None, **dictionaries)

@@ -20,7 +20,7 @@ from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.metrics import METRICS, Examples, Means, Metric
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 from s2sft_fairseq.search.generator import S2SFTGenerator
-from s2sft_fairseq.text import checkpoint_vocabulary as text_side
+from s2sft_fairseq.text import checkpoint_vocabulary as checkpoint_vocabulary
 from s2sft_fairseq.training.criterion import SlotCriterion
 from s2sft_fairseq.training.finetuning_options import TaskOptions
 from s2sft_fairseq.training.finetuning_task import S2SFTTask
@@ -95,7 +95,9 @@ class Run:
         sides = (ListDataset(side, [len(line) for line in side]) for side in (self.sources, self.targets))
         self.dataset = self.task.pairs(*sides, training=False)
         write_lines(folder / "vocab.txt", VOCABULARY.symbols)
-        self.task.load_state_dict({text_side.KEY: text_side.pack(VOCABULARY, source=folder, added=[])})
+        self.task.load_state_dict(
+            {checkpoint_vocabulary.KEY: checkpoint_vocabulary.pack(VOCABULARY, source=folder, added=[])}
+        )
         self.evaluation = Evaluation(self.task, self.model, cfg)
 
     def begin(self, *, processes: int = 1, process: int = 0, batch_size: int = 4) -> None:
@@ -143,7 +145,9 @@ class TestTexts:
     def test_pieces_are_joined(self, tmp_path: Path) -> None:
         tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing"]
         write_lines(tmp_path / "vocab.txt", tokens)
-        carried = {text_side.KEY: text_side.pack(type(VOCABULARY)(tokens), source=tmp_path, added=[])}
+        carried = {
+            checkpoint_vocabulary.KEY: checkpoint_vocabulary.pack(type(VOCABULARY)(tokens), source=tmp_path, added=[])
+        }
         task = S2SFTTask(options(), VOCABULARY)
         task.load_state_dict(carried)
         assert detokenizer(task, options())("play ##ing play") == "playing play"

@@ -14,7 +14,7 @@ from torch.autograd import Function
 from ...objectives.slots import PADDING, Slots
 
 
-class Rows(NamedTuple):
+class GatherIndices(NamedTuple):
     """Rows of one table, told by those of another.
 
     Attributes:
@@ -35,7 +35,7 @@ class Move(Function):
     """Rows of a table to where they belong; their gradients the way back."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, there: Rows, back: Rows) -> Tensor:
+    def forward(ctx: Any, table: Tensor, there: GatherIndices, back: GatherIndices) -> Tensor:
         ctx.back = back
         return there.take(table)
 
@@ -54,8 +54,8 @@ class Places(NamedTuple):
     """
 
     shape: Tuple[int, int, int]
-    there: Rows
-    back: Rows
+    there: GatherIndices
+    back: GatherIndices
 
     def spread(self, x: Tensor) -> Tensor:
         """[n, heads, D] → [B, heads, l, D], padding 0."""
@@ -104,7 +104,7 @@ class Unpadded:
         row = self.sentence[before:].unsqueeze(1) * heads + head  # [n, heads]
         back = row * real.size(1) + (self.place[before:] - column).unsqueeze(1)
         shape = len(real), heads, real.size(1)
-        return Places(shape, Rows(there.flatten(), absent), Rows(back.flatten(), absent[:0]))
+        return Places(shape, GatherIndices(there.flatten(), absent), GatherIndices(back.flatten(), absent[:0]))
 
     def padded(self, x: Tensor) -> Tensor:
         """What was computed for the late slots [n, H] → [B, L − start, H], padding 0."""

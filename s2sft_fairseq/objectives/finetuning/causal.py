@@ -7,23 +7,23 @@ import numpy as np
 from torch import Tensor
 
 from ...text.dictionary import PretrainedDictionary
-from ..slots import Blocks, Convention
+from ..slots import Blocks, PredictionLayout
 from ..source_layouts import Segments
-from .objective import Objective, register_objective
+from .objective import FinetuningObjective, register_objective
 
 
 @register_objective("causal")
-class Causal(Objective):
+class Causal(FinetuningObjective):
     """Every target slot predicts its successor; noise, if asked for, corrupts known tokens but not the start."""
 
     @classmethod
-    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        convention = super().convention_of(dictionary, segments)
-        return convention._replace(source_end=False, start=dictionary.eos(), query=None)
+    def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> PredictionLayout:
+        layout = super().prediction_layout(dictionary, segments)
+        return layout._replace(source_end=False, start=dictionary.eos(), query=None)
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         blocks = self.evaluate(source, target)
         token = blocks.target.token.clone()
         known = token[0, 1:]
-        token[0, 1:] = self.corruption.target(known, self.corruption.stand_ins(known, rng), rng)
+        token[0, 1:] = self.corruption.target(known, self.corruption.mask_replacements(known, rng), rng)
         return blocks._replace(target=blocks.target._replace(token=token))

@@ -17,10 +17,10 @@ from torch import Tensor
 from ...common.errors import UserError, check_probability
 from ...text.dictionary import PretrainedDictionary
 from ..corruption import CorruptionOptions
-from ..slots import IGNORE, Blocks, Convention, Slots, concatenate
+from ..slots import IGNORE, Blocks, PredictionLayout, Slots, concatenate
 from ..source_layouts import Segments
 from ..span_vocabulary import SpanVocabulary
-from .objective import Objective, register_objective
+from .objective import FinetuningObjective, register_objective
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class InfillingOptions(CorruptionOptions):
 
 
 @register_objective("infilling")
-class Infilling(Objective):
+class Infilling(FinetuningObjective):
     """Every [ATTN] is labelled; a flow without weight is left out.
 
     A query of the word flow has the number of its step for a group, one of the span flow a higher number.
@@ -65,7 +65,7 @@ class Infilling(Objective):
     options_class = InfillingOptions
     extra_positions = 1  # the token that opens the target
     extra_tokens = (QUERY,)
-    likened: ClassVar[Mapping[str, str]] = {QUERY: "mask"}
+    copied_from: ClassVar[Mapping[str, str]] = {QUERY: "mask"}
 
     def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: InfillingOptions) -> None:
         super().__init__(dictionary, segments, options)
@@ -81,9 +81,9 @@ class Infilling(Objective):
             )
 
     @classmethod
-    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        convention = super().convention_of(dictionary, segments)
-        return convention._replace(start=dictionary.bos(), query=dictionary.index(QUERY))
+    def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> PredictionLayout:
+        layout = super().prediction_layout(dictionary, segments)
+        return layout._replace(start=dictionary.bos(), query=dictionary.index(QUERY))
 
     @cached_property
     def spans(self) -> SpanVocabulary:
@@ -113,7 +113,7 @@ class Infilling(Objective):
 
     def noised(self, target: Tensor, rng: np.random.Generator) -> Tensor:
         """Known target tokens [T], with the noise of all methods and with that of this one."""
-        target = self.corruption.target(target, self.corruption.stand_ins(target, rng), rng)
+        target = self.corruption.target(target, self.corruption.mask_replacements(target, rng), rng)
         chosen = torch.from_numpy(rng.random(len(target)) < self.options.noise_prob)
         return torch.where(chosen, torch.from_numpy(rng.choice(self.noise, size=len(target))), target)
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from ..slots import IGNORE, Blocks
-from .objective import Objective, register_objective
+from .objective import FinetuningObjective, register_objective
 
 
 @register_objective("masked")
-class Masked(Objective):
+class Masked(FinetuningObjective):
     """``int(p · m)`` target tokens, at least one, the end token among the candidates, give way to stand-ins."""
 
     target_mask_prob = 0.5
@@ -18,7 +18,7 @@ class Masked(Objective):
         count = max(1, int(self.corruption.target_mask_prob * len(target)))
         chosen = torch.zeros(len(target), dtype=torch.bool)
         chosen[torch.from_numpy(rng.permutation(len(target))[:count])] = True
-        token = torch.where(chosen, self.corruption.stand_ins(target, rng), target)
+        token = torch.where(chosen, self.corruption.mask_replacements(target, rng), target)
         label = target.masked_fill(~chosen, IGNORE)
         given, known, query = self.evaluate(source, target)
         known = known._replace(token=token.unsqueeze(0), label=label.unsqueeze(0))

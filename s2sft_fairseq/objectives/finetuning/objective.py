@@ -9,11 +9,11 @@ from torch import Tensor
 from ...common.registry import registrar
 from ...text.dictionary import PretrainedDictionary
 from ..corruption import Corruption, CorruptionOptions
-from ..slots import Blocks, Convention, Slots, lay_out
+from ..slots import Blocks, PredictionLayout, Slots, lay_out
 from ..source_layouts import Segments
 
 
-class Objective(ABC):
+class FinetuningObjective(ABC):
     """One fine-tuning method: how it predicts (its convention) and how it lays out training examples.
 
     Args:
@@ -33,20 +33,20 @@ class Objective(ABC):
     target_mask_prob: ClassVar[float] = 0.0
     extra_positions: ClassVar[int] = 0
     extra_tokens: ClassVar[Tuple[str, ...]] = ()
-    likened: ClassVar[Mapping[str, str]] = {}
+    copied_from: ClassVar[Mapping[str, str]] = {}
     options_class: ClassVar[Type[CorruptionOptions]] = CorruptionOptions
 
     def __init__(self, dictionary: PretrainedDictionary, segments: Segments, options: CorruptionOptions) -> None:
-        self.convention = self.convention_of(dictionary, segments)
+        self.layout = self.prediction_layout(dictionary, segments)
         self.corruption = Corruption(dictionary, options, target_mask_prob=self.target_mask_prob)
 
     @classmethod
-    def convention_of(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
+    def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> PredictionLayout:
         """How the method lays out a pair when it predicts: ``[CLS] s [SEP]``, then queries that are masks.
 
         (000, section 2.4: the mask gives way to its prediction in the next step.)
         """
-        return Convention(
+        return PredictionLayout(
             pad=dictionary.pad(),
             end=dictionary.eos(),
             segments=segments,
@@ -67,7 +67,7 @@ class Objective(ABC):
 
     def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
         """The noise-free slots of one example: every target token is predicted, by every method."""
-        return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.convention)
+        return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.layout)
 
     def prepare(self) -> None:  # noqa: B027  (most have nothing to read)
         """Reads the files that training takes; called before the first example is made."""
@@ -82,11 +82,11 @@ class Objective(ABC):
 
     def evaluate_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """How many slots noise-free examples of these lengths take."""
-        if self.convention.query is None:
+        if self.layout.query is None:
             return source + target
-        return source + 2 * target + int(self.convention.start is not None)
+        return source + 2 * target + int(self.layout.start is not None)
 
 
-OBJECTIVES: Dict[str, Type[Objective]] = {}
+OBJECTIVES: Dict[str, Type[FinetuningObjective]] = {}
 register_objective = registrar(OBJECTIVES, "objective")
 """Makes an objective a value of ``--finetune-method``."""

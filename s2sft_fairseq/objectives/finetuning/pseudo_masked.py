@@ -7,23 +7,23 @@ import numpy as np
 from torch import Tensor
 
 from ..slots import Blocks
-from .objective import Objective, register_objective
+from .objective import FinetuningObjective, register_objective
 
 
 @register_objective("pseudo_masked")
-class PseudoMasked(Objective):
+class PseudoMasked(FinetuningObjective):
     """One stand-in a token is its pseudo mask; with the target's probability it replaces the known token too."""
 
     target_mask_prob = 0.5
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, query = self.evaluate(source, target)
-        stand_ins = self.corruption.stand_ins(target, rng)
-        noised = self.corruption.target(target, stand_ins, rng)
+        mask_replacements = self.corruption.mask_replacements(target, rng)
+        noised = self.corruption.target(target, mask_replacements, rng)
         return Blocks(
             given,
             known._replace(token=noised.unsqueeze(0)),
-            query._replace(token=stand_ins.unsqueeze(0)),
+            query._replace(token=mask_replacements.unsqueeze(0)),
         )
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:

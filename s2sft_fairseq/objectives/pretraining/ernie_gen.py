@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...common.errors import UserError
 from ...text.dictionary import PretrainedDictionary
-from ..finetuning import Objective
+from ..finetuning import FinetuningObjective
 from ..slots import Blocks, Slots
 from .objective import PretrainingObjective, register_pretraining
 
@@ -94,7 +94,7 @@ class ErnieGen(PretrainingObjective):
 
     options_class = FragmentOptions
 
-    def __init__(self, method: Objective, dictionary: PretrainedDictionary, options: Any) -> None:
+    def __init__(self, method: FinetuningObjective, dictionary: PretrainedDictionary, options: Any) -> None:
         super().__init__(method, dictionary, options)
         self.share, self.lengths = options.fragment_share, parse_lengths(options.fragment_lengths)
         if not 0 < self.share < 1:
@@ -110,7 +110,7 @@ class ErnieGen(PretrainingObjective):
         fragments = draw_lengths(int(self.budget(np.array(len(text)))), lengths, rng)
         chosen = torch.from_numpy(place(fragments, len(text), rng))
         start, end = text.new_tensor([self.dictionary.bos()]), text.new_tensor([self.dictionary.eos()])
-        source = torch.cat([start, text[~chosen], end[: int(self.convention.source_end)]])
+        source = torch.cat([start, text[~chosen], end[: int(self.layout.source_end)]])
         return source, torch.cat([text[chosen], end])
 
     def train(self, text: Tensor, rng: np.random.Generator) -> Blocks:
@@ -125,7 +125,7 @@ class ErnieGen(PretrainingObjective):
     def sides(self, text: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Lengths of the sources and targets of texts of these lengths, special tokens included."""
         target = self.budget(text)
-        return text - target + 1 + int(self.convention.source_end), target + 1
+        return text - target + 1 + int(self.layout.source_end), target + 1
 
     def train_slots(self, text: np.ndarray) -> np.ndarray:
         return self.method.train_slots(*self.sides(text))

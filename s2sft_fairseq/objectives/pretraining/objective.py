@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...common.registry import registrar
 from ...text.dictionary import PretrainedDictionary
-from ..finetuning import Objective
-from ..slots import Blocks, Convention, Slots
+from ..finetuning import FinetuningObjective
+from ..slots import Blocks, PredictionLayout, Slots
 
 
 class PretrainingObjective(ABC):
@@ -27,13 +27,13 @@ class PretrainingObjective(ABC):
 
     options_class: ClassVar[Type[FairseqDataclass]] = FairseqDataclass
 
-    def __init__(self, method: Objective, dictionary: PretrainedDictionary, options: Any) -> None:
+    def __init__(self, method: FinetuningObjective, dictionary: PretrainedDictionary, options: Any) -> None:
         self.method, self.dictionary = method, dictionary
 
     @property
-    def convention(self) -> Convention:
+    def layout(self) -> PredictionLayout:
         """How the model predicts after pre-training."""
-        return self.method.convention
+        return self.method.layout
 
     def prepare(self) -> None:
         """Reads the files that training takes; called before the first example is made."""

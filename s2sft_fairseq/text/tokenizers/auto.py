@@ -5,20 +5,20 @@ from typing import Tuple, Type
 from fairseq.data.encoders import register_bpe
 
 from ...common.errors import UserError
-from .byte_bpe import ByteBPESplitter
-from .sentencepiece import SentencePieceSplitter
-from .tokenizer import Splitter, SplitterOptions, vocabulary_path
-from .wordpiece import WordPieceSplitter
+from .byte_bpe import ByteBPETokenizer
+from .sentencepiece import SentencePieceTokenizer
+from .tokenizer import Tokenizer, TokenizerOptions, vocabulary_path
+from .wordpiece import WordPieceTokenizer
 
-KINDS: Tuple[Type[Splitter], ...] = (SentencePieceSplitter, ByteBPESplitter, WordPieceSplitter)
+KINDS: Tuple[Type[Tokenizer], ...] = (SentencePieceTokenizer, ByteBPETokenizer, WordPieceTokenizer)
 
 
-@register_bpe("s2s_ft", dataclass=SplitterOptions)
-class AutomaticSplitter:
+@register_bpe("s2s_ft", dataclass=TokenizerOptions)
+class AutoTokenizer:
     """Stands for the first of :data:`KINDS` whose files are there."""
 
     @staticmethod
-    def build_bpe(cfg: SplitterOptions) -> Splitter:
+    def build_bpe(cfg: TokenizerOptions) -> Tokenizer:
         """Makes the encoder.
 
         Raises:

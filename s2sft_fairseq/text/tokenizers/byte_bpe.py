@@ -4,19 +4,20 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from fairseq.data.encoders import register_bpe
-from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers import decoders, pre_tokenizers
 from tokenizers.models import BPE
 
 from ...common.errors import UserError
 from .. import vocabulary
-from .tokenizer import Splitter, SplitterOptions, model_type, read_config
+from .tokenizer import Tokenizer, TokenizerOptions, model_type, read_config
 
 SPACE = "Ġ"
 HUGGING_FACE, GPT2 = ("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")
 
 
-@register_bpe("s2s_ft_byte_bpe", dataclass=SplitterOptions)
-class ByteBPESplitter(Splitter):
+@register_bpe("s2s_ft_byte_bpe", dataclass=TokenizerOptions)
+class ByteBPETokenizer(Tokenizer):
     """Splits text as RoBERTa's tokenizer does.
 
     The dict.txt that fairseq's RoBERTa comes with names the pieces by their number in GPT-2's encoder.json; beside
@@ -30,7 +31,7 @@ class ByteBPESplitter(Splitter):
         """Whether pieces and merges are there."""
         return model_type(path) == cls.model_type or find_pair(path) is not None
 
-    def build(self, path: Path) -> Tokenizer:
+    def build(self, path: Path) -> FastTokenizer:
         """Makes RoBERTa's tokenizer of vocab.json and merges.txt, or of the same under GPT-2's names."""
         pair = find_pair(path)
         if pair is None:
@@ -38,13 +39,13 @@ class ByteBPESplitter(Splitter):
             raise UserError(f"no byte-level BPE at {path}; found neither {names} nor tokenizer.json")
         vocabulary.read_json(pair[0])  # for clear errors
         try:
-            tokenizer = Tokenizer(BPE.from_file(*map(str, pair)))
+            tokenizer = FastTokenizer(BPE.from_file(*map(str, pair)))
         except Exception as error:  # its own class is a bare Exception
             raise UserError(f"{pair[1]} does not belong to {pair[0].name}, or is damaged: {error}") from None
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         return tokenizer
 
-    def load(self, path: Path) -> Tokenizer:
+    def load(self, path: Path) -> FastTokenizer:
         """Heeds what tokenizer_config.json says of the first word: whether it is split as if behind a space."""
         tokenizer, config = super().load(path), read_config(path, "tokenizer_config.json")
         if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel) and "add_prefix_space" in config:

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, List
 
 from fairseq.data.encoders import register_bpe
-from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
+from tokenizers import AddedToken, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import Unigram
 
 from ...common.errors import UserError
 from .. import vocabulary
 from ..special_tokens import ROBERTA_TOKENS
-from .tokenizer import Splitter, SplitterOptions, locate, model_type
+from .tokenizer import Tokenizer, TokenizerOptions, locate, model_type
 
 SPACE = "▁"
 
 
-@register_bpe("s2s_ft_sentencepiece", dataclass=SplitterOptions)
-class SentencePieceSplitter(Splitter):
+@register_bpe("s2s_ft_sentencepiece", dataclass=TokenizerOptions)
+class SentencePieceTokenizer(Tokenizer):
     """Splits text as XLM-R's tokenizer does."""
 
     model_type = "Unigram"
@@ -31,7 +32,7 @@ class SentencePieceSplitter(Splitter):
         """Whether a SentencePiece model is there."""
         return model_type(path) == cls.model_type or locate(path, "*.model") is not None
 
-    def build(self, path: Path) -> Tokenizer:
+    def build(self, path: Path) -> FastTokenizer:
         """Makes XLM-R's tokenizer of a SentencePiece model."""
         file = locate(path, "sentencepiece.bpe.model") or locate(path, "*.model")
         if file is None:
@@ -44,7 +45,7 @@ class SentencePieceSplitter(Splitter):
         tokens = vocabulary.read_sentencepiece(file)
         scores = [*[0.0] * 4, *(piece.score for piece in model.pieces[3:]), 0.0]
         unknown = tokens.index(ROBERTA_TOKENS.unk)
-        tokenizer = Tokenizer(Unigram(list(zip(tokens, scores)), unknown, byte_fallback=False))
+        tokenizer = FastTokenizer(Unigram(list(zip(tokens, scores)), unknown, byte_fallback=False))
         configure_as_xlmr(tokenizer, model.normalizer_spec.precompiled_charsmap)
         tokenizer.add_tokens(whole_pieces(model))
         return tokenizer
@@ -58,7 +59,7 @@ class SentencePieceSplitter(Splitter):
         return x.startswith(SPACE)
 
 
-def configure_as_xlmr(tokenizer: Tokenizer, charsmap: bytes) -> None:
+def configure_as_xlmr(tokenizer: FastTokenizer, charsmap: bytes) -> None:
     """Normalizes by the model's own table, and marks the beginning of every word."""
     if charsmap:
         tokenizer.normalizer = normalizers.Precompiled(charsmap)

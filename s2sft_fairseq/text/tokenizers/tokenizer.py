@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from fairseq.dataclass import FairseqDataclass
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as FastTokenizer
 
 from ...common.errors import UserError
 from .. import vocabulary
@@ -20,7 +21,7 @@ ADDED_TOKEN_FLAGS = ("lstrip", "rstrip", "normalized", "single_word", "special")
 
 
 @dataclass
-class SplitterOptions(FairseqDataclass):
+class TokenizerOptions(FairseqDataclass):
     s2s_ft_vocab: Optional[str] = field(
         default=None,
         metadata={"help": "directory of the pretrained model, or the file of its vocabulary"},
@@ -31,7 +32,7 @@ class SplitterOptions(FairseqDataclass):
     )
 
 
-class Splitter(ABC):
+class Tokenizer(ABC):
     """Splits text as the tokenizer of a pretrained model does, without adding tokens to either end.
 
     Args:
@@ -44,7 +45,7 @@ class Splitter(ABC):
     model_type: str
     """What a tokenizer.json calls this kind of model."""
 
-    def __init__(self, cfg: SplitterOptions) -> None:
+    def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
         self.tokenizer = self.load(path)
         self.add(path, cfg.vocab_add)
@@ -58,7 +59,7 @@ class Splitter(ABC):
         """Whether the files at `path` are of this kind."""
 
     @abstractmethod
-    def build(self, path: Path) -> Tokenizer:
+    def build(self, path: Path) -> FastTokenizer:
         """Makes the tokenizer of the family's own files."""
 
     @abstractmethod
@@ -69,13 +70,13 @@ class Splitter(ABC):
         """How the dictionary spells the tokens of the tokenizer."""
         return {row: vocabulary.spelled(token) for token, row in ids.items()}
 
-    def load(self, path: Path) -> Tokenizer:
+    def load(self, path: Path) -> FastTokenizer:
         """The tokenizer in tokenizer.json if there is one, else one that is built."""
         file = locate(path, "tokenizer.json")
         if file is None:
             return self.build(path)
         try:
-            tokenizer = Tokenizer.from_file(str(file))
+            tokenizer = FastTokenizer.from_file(str(file))
         except Exception as error:  # its own class is a bare Exception
             raise UserError(f"{file} cannot be read: {error}") from None
         check_agreement(tokenizer, path)
@@ -110,7 +111,7 @@ class Splitter(ABC):
         return " ".join(text.splitlines()).strip()
 
 
-def vocabulary_path(cfg: SplitterOptions) -> Path:
+def vocabulary_path(cfg: TokenizerOptions) -> Path:
     """Where the vocabulary is; raises UserError when no option says so."""
     if cfg.s2s_ft_vocab is None:
         raise UserError("--bpe s2s_ft and its like need --s2s-ft-vocab PRETRAINED_DIR, or the file of its vocabulary")
@@ -137,7 +138,7 @@ def model_type(path: Path) -> Optional[str]:
     return vocabulary.read_json(file).get("model", {}).get("type") if file else None
 
 
-def check_agreement(tokenizer: Tokenizer, path: Path) -> None:
+def check_agreement(tokenizer: FastTokenizer, path: Path) -> None:
     """Raises UserError if a tokenizer.json yields tokens that the vocabulary beside it does not have."""
     known = set(vocabulary.read(path))
     unknown = [token for token in tokenizer.get_vocab() if vocabulary.spelled(token) not in known]

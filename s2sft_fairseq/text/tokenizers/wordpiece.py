@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import List
 
 from fairseq.data.encoders import register_bpe
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.decoders import WordPiece as WordPieceDecoder
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from .. import vocabulary
 from ..special_tokens import BERT_TOKENS
-from .tokenizer import Splitter, SplitterOptions, model_type, read_config
+from .tokenizer import Tokenizer, TokenizerOptions, model_type, read_config
 
 PREFIX = "##"
 CONTRACTION = re.compile(r"(\w) ' (s|t|re|ve|m|ll|d)\b", re.IGNORECASE)
@@ -27,8 +27,8 @@ NORMALIZER_OPTIONS = {
 """Names in tokenizer_config.json → names in `tokenizers`."""
 
 
-@register_bpe("s2s_ft_wordpiece", dataclass=SplitterOptions)
-class WordPieceSplitter(Splitter):
+@register_bpe("s2s_ft_wordpiece", dataclass=TokenizerOptions)
+class WordPieceTokenizer(Tokenizer):
     """Splits text as BERT's tokenizer does; lower case and no accents unless tokenizer_config.json says otherwise."""
 
     model_type = "WordPiece"
@@ -38,15 +38,15 @@ class WordPieceSplitter(Splitter):
         """Whether BERT's special tokens are in the vocabulary."""
         return model_type(path) == cls.model_type or BERT_TOKENS.unk in vocabulary.read(path)
 
-    def build(self, path: Path) -> Tokenizer:
+    def build(self, path: Path) -> FastTokenizer:
         """Makes BERT's tokenizer of a vocabulary in any form."""
         rows = {token: row for row, token in enumerate(vocabulary.read(path))}
-        tokenizer = Tokenizer(WordPiece(rows, unk_token=BERT_TOKENS.unk))
+        tokenizer = FastTokenizer(WordPiece(rows, unk_token=BERT_TOKENS.unk))
         tokenizer.normalizer = BertNormalizer()
         tokenizer.pre_tokenizer = BertPreTokenizer()
         return tokenizer
 
-    def load(self, path: Path) -> Tokenizer:
+    def load(self, path: Path) -> FastTokenizer:
         """Heeds what tokenizer_config.json says of case, accents and Chinese characters."""
         tokenizer, config = super().load(path), read_config(path, "tokenizer_config.json")
         if isinstance(tokenizer.normalizer, BertNormalizer):

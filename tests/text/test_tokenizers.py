@@ -23,7 +23,7 @@ from text_families import (
     write_json,
     xlmr,
 )
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as FastTokenizer
 from transformers import (
     AddedToken,
     BertTokenizerFast,
@@ -34,21 +34,21 @@ from transformers import (
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
-from s2sft_fairseq.text.tokenizers.auto import AutomaticSplitter
-from s2sft_fairseq.text.tokenizers.tokenizer import Splitter, SplitterOptions
+from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
+from s2sft_fairseq.text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 
 class Pair(NamedTuple):
     """A family's text side as this plugin reads it and as `transformers` does."""
 
     directory: Path
-    ours: Splitter
+    ours: Tokenizer
     theirs: PreTrainedTokenizerBase
     dictionary: PretrainedDictionary
 
 
-def splitter(path: Path, **options: Any) -> Splitter:
-    return AutomaticSplitter.build_bpe(SplitterOptions(s2s_ft_vocab=str(path), **options))
+def splitter(path: Path, **options: Any) -> Tokenizer:
+    return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(path), **options))
 
 
 def read_pair(directory: Path, tokenizer: Callable[..., PreTrainedTokenizerBase]) -> Pair:
@@ -111,7 +111,7 @@ class TestIds:
     def test_a_saved_limit_cuts_no_text(self, pair: Pair, tmp_path: Path) -> None:
         """tokenizer.json may hold how a fine-tuning cut and padded its texts."""
         pair.theirs.save_pretrained(tmp_path)
-        tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+        tokenizer = FastTokenizer.from_file(str(tmp_path / "tokenizer.json"))
         tokenizer.enable_truncation(3)
         tokenizer.enable_padding(length=3)
         tokenizer.save(str(tmp_path / "tokenizer.json"))
@@ -254,7 +254,7 @@ class TestReadableText:
 
     def test_any_pieces_make_a_line_without_marks(self, pair: Pair) -> None:
         """Models generate pieces in every order. What bytes make is tested apart: there every text is possible."""
-        mark = {"WordPieceSplitter": "##", "SentencePieceSplitter": "▁"}.get(type(pair.ours).__name__, "\n")
+        mark = {"WordPieceTokenizer": "##", "SentencePieceTokenizer": "▁"}.get(type(pair.ours).__name__, "\n")
         rng, pieces = random.Random(0), list(pair.ours.tokens)
         for _ in range(2000):
             text = pair.ours.decode(" ".join(rng.choices(pieces, k=rng.randint(0, 8))))
@@ -295,7 +295,7 @@ class TestReadableText:
     def test_beginning_of_word(self, pair: Pair) -> None:
         pieces = pair.ours.encode("the zqxj").split()
         begins = [pair.ours.is_beginning_of_word(piece) for piece in pieces]  # type: ignore[attr-defined]
-        assert not all(begins) and begins.count(True) == (1 if type(pair.ours).__name__ == "ByteBPESplitter" else 2)
+        assert not all(begins) and begins.count(True) == (1 if type(pair.ours).__name__ == "ByteBPETokenizer" else 2)
 
 
 class TestMistakes:
@@ -311,7 +311,7 @@ class TestMistakes:
 
     def test_no_option(self) -> None:
         with pytest.raises(UserError, match="need --s2s-ft-vocab PRETRAINED_DIR"):
-            AutomaticSplitter.build_bpe(SplitterOptions())
+            AutoTokenizer.build_bpe(TokenizerOptions())
 
     def test_no_splitter(self, tmp_path: Path) -> None:
         write_lines(tmp_path / "dict.txt", ["a 1", "b 1"])

@@ -19,19 +19,19 @@ from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.layers.transformer import Transformer
 from s2sft_fairseq.models.options import ModelOptions, adopt_shape, resolve_options, transformer_shape
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
-from s2sft_fairseq.pretrained.checkpoint import Pretrained, check_vocabulary, read, tokens_behind
-from s2sft_fairseq.pretrained.initialization import Copy, fill, likened
+from s2sft_fairseq.pretrained.checkpoint import Pretrained, check_vocabulary, read, tokens_beyond
+from s2sft_fairseq.pretrained.initialization import CopiedRow, copied_rows, initialize_from_pretrained
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
 
-def filled(made: Checkpoint, *, rows: int, copies: Sequence[Copy] = (), **options: Any) -> Transformer:
+def filled(made: Checkpoint, *, rows: int, copies: Sequence[CopiedRow] = (), **options: Any) -> Transformer:
     """The Transformer of a checkpoint, with so many token rows."""
     opened, cfg = read(made.directory), ModelOptions(max_source_positions=24, max_target_positions=24, **options)
     adopt_shape(cfg, opened.options())
     resolve_options(cfg)
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, rows))
-    fill(transformer, opened, copies)
+    initialize_from_pretrained(transformer, opened, copies)
     return transformer
 
 
@@ -80,7 +80,7 @@ def test_attn_begins_as_a_copy_of_the_mask(tmp_path: Path, caplog: pytest.LogCap
     made = bert(tmp_path)
     dictionary = PretrainedDictionary(made.vocabulary if grown else made.vocabulary[:-1])
     dictionary.grow(["[ATTN]"])
-    copies = likened(["[ATTN]"], OBJECTIVES["infilling"], dictionary)
+    copies = copied_rows(["[ATTN]"], OBJECTIVES["infilling"].copied_from, dictionary)
     with caplog.at_level(logging.INFO):
         ours = filled(made, rows=len(dictionary), copies=copies)
     for table in (ours.embeddings.token.weight, ours.lm_head.bias):
@@ -146,8 +146,8 @@ class TestVocabulary:
         opened = self.opened(tmp_path)
         for behind, kept in ((["[ATTN]"], ["[ATTN]"]), (["[ATTN]", "[NOISE]"], ["[ATTN]", "[NOISE]"]), (["more"], [])):
             write_lines(tmp_path / "vocab.txt", [*BERT_VOCABULARY, *behind])
-            assert tokens_behind(opened, PretrainedDictionary(BERT_VOCABULARY)) == kept
-            assert tokens_behind(opened, PretrainedDictionary([*BERT_VOCABULARY[:-1], "x"])) == []
+            assert tokens_beyond(opened, PretrainedDictionary(BERT_VOCABULARY)) == kept
+            assert tokens_beyond(opened, PretrainedDictionary([*BERT_VOCABULARY[:-1], "x"])) == []
 
     def test_its_own(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
@@ -206,10 +206,10 @@ PEAK = """
 import json, sys
 import torch
 from pathlib import Path
-from s2sft_fairseq.filling import Copy, fill, likened
-from s2sft_fairseq.model_options import ModelOptions, adopt_shape, transformer_shape
-from s2sft_fairseq.pretrained import read
-from s2sft_fairseq.transformer import Transformer
+from s2sft_fairseq.models.layers.transformer import Transformer
+from s2sft_fairseq.models.options import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.pretrained.checkpoint import read
+from s2sft_fairseq.pretrained.initialization import initialize_from_pretrained
 
 def peak():
     return 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])
@@ -219,7 +219,7 @@ opened, cfg = read(Path(sys.argv[1])), ModelOptions()
 adopt_shape(cfg, opened.options())
 with torch.device("meta"):
     transformer = Transformer(transformer_shape(cfg, opened.rows()))
-fill(transformer, opened)
+initialize_from_pretrained(transformer, opened)
 print(json.dumps([peak() - before, sum(p.nbytes for p in transformer.parameters())]))
 """
 

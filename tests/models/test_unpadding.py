@@ -16,8 +16,8 @@ from s2sft_fairseq.objectives.slots import PADDING, Slots, collate
 def ragged(seed: int) -> Slots:
     """A batch [B, L] with padding between its blocks and at its end."""
     method = objective("pseudo_masked")
-    pairs = random_pairs(method.convention, count=4, seed=seed)
-    return collate([method.evaluate(pair.source, pair.target) for pair in pairs], pad=method.convention.pad).packed()
+    pairs = random_pairs(method.layout, count=4, seed=seed)
+    return collate([method.evaluate(pair.source, pair.target) for pair in pairs], pad=method.layout.pad).packed()
 
 
 def real_places(slots: Slots, start: int) -> Tuple[Tensor, Tensor]:

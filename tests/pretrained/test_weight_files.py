@@ -402,7 +402,7 @@ def test_an_array_larger_than_memory_is_one_line(tmp_path: Path) -> None:
 MEASURE = """
 import sys
 from pathlib import Path
-from s2sft_fairseq.weights import open_weights
+from s2sft_fairseq.pretrained.weight_files import open_weights
 
 def kilobytes(field):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field))

@@ -24,7 +24,7 @@ def pair_dataset(
 ) -> PairDataset:
     """Random pairs of a method; with a seed, training data."""
     laid_out_by = objective(method, **noise)
-    end = SEP if laid_out_by.convention.source_end else None
+    end = SEP if laid_out_by.layout.source_end else None
     source = framed_text(random_lines(count, seed=1), eos=end, max_length=8)
     target = framed_text(random_lines(count, seed=2), bos=None, max_length=7) if targets else None
     return PairDataset(source, target, objective=laid_out_by, seed=seed, src_dict=VOCABULARY, tgt_dict=VOCABULARY)
