@@ -46,6 +46,14 @@ HEAD = 72
 """Height of title and legend."""
 
 COLUMNS = 2
+FONT = 'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"'
+
+
+class Place(NamedTuple):
+    """Where something is drawn, in pixels from the upper left corner of its panel, or of the picture."""
+
+    x: float
+    y: float
 
 
 class Panel(NamedTuple):
@@ -99,14 +107,14 @@ def panel(method: str) -> Panel:
     )
 
 
-def text(place: Tuple[float, float], words: str, *, size: int = 12, look: str = "") -> str:
+def text(place: Place, words: str, *, size: int = 12, look: str = "") -> str:
     """Words at a place; ``look`` holds further attributes (anchor, colour, weight)."""
     x, y = place
     fill = "" if "fill=" in look else f' fill="{INK}"'
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}"{fill}{" " * bool(look)}{look}>{escape(words)}</text>'
 
 
-def square(place: Tuple[float, float], colour: str) -> str:
+def square(place: Place, colour: str) -> str:
     """One square of a grid, or of the legend."""
     x, y = place
     return f'<rect x="{x:g}" y="{y:g}" width="{CELL}" height="{CELL}" rx="4" fill="{colour}"/>'
@@ -121,7 +129,7 @@ def grid(drawn: Panel) -> Iterator[str]:
     """The squares: a row for each slot that looks, a column for each that is seen, in the colour of the latter."""
     for row, sees in enumerate(drawn.sees):
         for column, allowed in enumerate(sees):
-            place = (LEFT + offset(column, drawn.blocks), TOP + offset(row, drawn.blocks))
+            place = Place(LEFT + offset(column, drawn.blocks), TOP + offset(row, drawn.blocks))
             yield square(place, COLOURS[drawn.blocks[column]] if allowed else HIDDEN)
 
 
@@ -130,19 +138,19 @@ def row_labels(drawn: Panel) -> Iterator[str]:
     right = LEFT + extent(drawn) + 8
     for slot, (token, goal) in enumerate(zip(drawn.tokens, drawn.predicted)):
         y = TOP + offset(slot, drawn.blocks) + 15.5
-        yield text((LEFT - 8, y), token, look=f'text-anchor="end" fill="{COLOURS[drawn.blocks[slot]]}"')
+        yield text(Place(LEFT - 8, y), token, look=f'text-anchor="end" fill="{COLOURS[drawn.blocks[slot]]}"')
         if goal:
-            yield text((right, y), f"→ {goal}", look='font-weight="600"')
+            yield text(Place(right, y), f"→ {goal}", look='font-weight="600"')
 
 
 def column_labels(drawn: Panel) -> Iterator[str]:
     """Above each column its token, upright, and the position that it embeds."""
-    yield text((LEFT - 8, TOP - 8), "position", size=10, look=f'text-anchor="end" fill="{FAINT}"')
+    yield text(Place(LEFT - 8, TOP - 8), "position", size=10, look=f'text-anchor="end" fill="{FAINT}"')
     for slot, (token, position) in enumerate(zip(drawn.tokens, drawn.positions)):
         x = LEFT + offset(slot, drawn.blocks) + CELL / 2
-        yield text((x, TOP - 8), str(position), size=10, look=f'text-anchor="middle" fill="{FAINT}"')
+        yield text(Place(x, TOP - 8), str(position), size=10, look=f'text-anchor="middle" fill="{FAINT}"')
         turned = f'fill="{COLOURS[drawn.blocks[slot]]}" transform="rotate(-90 {x + 4:g} {TOP - 24})"'
-        yield text((x + 4, TOP - 24), token, look=turned)
+        yield text(Place(x + 4, TOP - 24), token, look=turned)
 
 
 def extent(drawn: Panel) -> float:
@@ -150,20 +158,20 @@ def extent(drawn: Panel) -> float:
     return offset(len(drawn.tokens) - 1, drawn.blocks) + CELL
 
 
-def placed(panels: Sequence[Panel]) -> Iterator[Tuple[float, float, Panel]]:
+def placed(panels: Sequence[Panel]) -> Iterator[Tuple[Place, Panel]]:
     """Where each panel begins: in lines of two, each line as high as its highest, each column as wide as its widest."""
     width = LEFT + max(map(extent, panels)) + RIGHT
     y: float = HEAD
     for first in range(0, len(panels), COLUMNS):
         line = panels[first : first + COLUMNS]
-        yield from ((number * width, y, drawn) for number, drawn in enumerate(line))
+        yield from ((Place(number * width, y), drawn) for number, drawn in enumerate(line))
         y += TOP + max(map(extent, line)) + BOTTOM
 
 
-def drawing(x: float, y: float, drawn: Panel) -> Iterator[str]:
+def drawing(place: Place, drawn: Panel) -> Iterator[str]:
     """One panel in its place, under the name of its method."""
-    yield f'<g transform="translate({x:g} {y:g})">'
-    yield text((LEFT, 22), drawn.method, size=17, look='font-weight="600" font-family="monospace"')
+    yield f'<g transform="translate({place.x:g} {place.y:g})">'
+    yield text(Place(LEFT, 22), drawn.method, size=17, look='font-weight="600" font-family="monospace"')
     yield from row_labels(drawn)
     yield from column_labels(drawn)
     yield from grid(drawn)
@@ -172,31 +180,34 @@ def drawing(x: float, y: float, drawn: Panel) -> Iterator[str]:
 
 def legend() -> Iterator[str]:
     """What rows, columns and colours stand for."""
-    yield text((24, 30), "Who sees whom in training: a slot (row) may attend to the coloured slots of its row", size=16)
+    yield text(
+        Place(24, 30), "Who sees whom in training: a slot (row) may attend to the coloured slots of its row", size=16
+    )
     entries = [*((COLOURS[block], NAMES[block]) for block in BLOCKS), (HIDDEN, "not visible")]
     x: float = 24
     for colour, meaning in entries:
-        yield square((x, 44), colour)
-        yield text((x + CELL + 6, 59), meaning)
+        yield square(Place(x, 44), colour)
+        yield text(Place(x + CELL + 6, 59), meaning)
         x += CELL + 26 + 6.5 * len(meaning)
-    yield text((x, 59), "→ t1: predicts t1")
+    yield text(Place(x, 59), "→ t1: predicts t1")
 
 
 def picture(panels: Sequence[Panel]) -> str:
-    """The whole SVG, on white, so that it can be read on a dark page too."""
+    """The whole SVG: the legend, and below it the panels."""
     places = list(placed(panels))
-    width = max(x + LEFT + extent(drawn) + RIGHT for x, _, drawn in places)
-    height = max(y + TOP + extent(drawn) + BOTTOM for _, y, drawn in places)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
-        f"<title>Which slot may attend to which: {', '.join(drawn.method for drawn in panels)}</title>",
-        f'<rect width="{width:g}" height="{height:g}" rx="8" fill="#ffffff"/>',
-        *legend(),
-        *(line for place in places for line in drawing(*place)),
-        "</svg>",
-    ]
-    return "\n".join(lines) + "\n"
+    width = max(place.x + LEFT + extent(drawn) + RIGHT for place, drawn in places)
+    height = max(place.y + TOP + extent(drawn) + BOTTOM for place, drawn in places)
+    title = f"Which slot may attend to which: {', '.join(drawn.method for drawn in panels)}"
+    shapes = (line for place, drawn in places for line in drawing(place, drawn))
+    return "\n".join([*ground(title, width=width, height=height), *legend(), *shapes, "</svg>\n"])
+
+
+def ground(title: str, *, width: float, height: float) -> Iterator[str]:
+    """What everything is drawn on: white, so that it can be read on a dark page too."""
+    size = f'width="{width:g}" height="{height:g}"'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" {size} {FONT}>'
+    yield f"<title>{escape(title)}</title>"
+    yield f'<rect {size} rx="8" fill="#ffffff"/>'
 
 
 def drawn_now() -> str:

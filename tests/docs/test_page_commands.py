@@ -8,8 +8,8 @@ from typing import Iterator
 
 import pytest
 from blocks_run import NOT_RUN, SMALLER, all_blocks, excuse, run_block, runnable, statements
-from conftest import own_data
 from pages import PAGES, README, Block, name
+from workplaces import own_data
 
 
 def known_by(block: Block) -> str:
