@@ -1,6 +1,7 @@
 """Links lead somewhere, a newcomer's page stays one page, and every page can be found from it."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import List, Tuple
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ LINKED = [
     *EXAMPLES,
 ]
 EXTERNAL = re.compile(r"https?://[\w.-]+\.[a-z]{2,}(/[\w./~%#?=&+-]*)?")
+OWN_FILE = re.compile(r"(?<![\w./-])((?:s2sft_fairseq|preprocess|examples|benchmarks|tests|docs)/[\w./-]*\w)")
+OWN_MODULE = re.compile(r"python -m (s2sft_fairseq[\w.]*)")
 MOST_LINES, WIDTH = 150, 120
 
 ALL_LINKS: List[Tuple[Path, str]] = [(page, link) for page in LINKED for link in links(page)]
@@ -34,6 +37,13 @@ def test_link_leads_somewhere(page: Path, link: str) -> None:
     assert target.exists(), f"{target} does not exist"
     assert target.is_relative_to(ROOT), "leads out of the repository"
     assert not anchor or anchor in anchors(target), f"{name(target)} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_and_modules_exist(page: Path) -> None:
+    """Those that a page names by their path in the repository, or for ``python -m``."""
+    assert [path for path in OWN_FILE.findall(text(page)) if not (ROOT / path).exists()] == []
+    assert [module for module in OWN_MODULE.findall(text(page)) if find_spec(module) is None] == []
 
 
 def test_readme_is_one_page() -> None:
