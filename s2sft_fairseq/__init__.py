@@ -16,8 +16,16 @@ check_environment(__name__)
 check_texts_first()
 
 from .hub import S2SModel  # noqa: E402  (fairseq is checked first)
-from .models import seq2seq_model  # noqa: E402
+from .models import architectures, seq2seq_model  # noqa: E402
 from .text import tokenizers  # noqa: E402
 from .training import criterion, finetuning_task, pretraining_task  # noqa: E402
 
-__all__ = ["S2SModel", "criterion", "finetuning_task", "pretraining_task", "seq2seq_model", "tokenizers"]
+__all__ = [
+    "S2SModel",
+    "architectures",
+    "criterion",
+    "finetuning_task",
+    "pretraining_task",
+    "seq2seq_model",
+    "tokenizers",
+]

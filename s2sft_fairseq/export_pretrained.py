@@ -20,8 +20,9 @@ from .merge_adapters import merged_tensors
 from .models import checkpoints
 from .models.adapters import has_adapters
 from .models.checkpoints import PREFIX
+from .models.layers.parameter_names import SEGMENTS, TOKENS
 from .pretrained.families import FAMILIES, Family
-from .pretrained.families.family import SEGMENTS, TOKENS, measure
+from .pretrained.families.family import measure
 from .text import vocabulary
 from .text.dictionary import PretrainedDictionary
 from .text.vocabulary_copy import copy_vocabulary, with_added

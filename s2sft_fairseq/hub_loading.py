@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 from .models import checkpoints
 from .models.seq2seq_model import S2SFTModel
 from .search.keyword_options import check_names, values_checked
-from .text import checkpoint_vocabulary as checkpoint_vocabulary
+from .text import checkpoint_vocabulary
 from .text.checkpoint_vocabulary import CheckpointVocabulary
 from .text.tokenizers.tokenizer import TokenizerOptions
 from .training.finetuning_options import TaskOptions

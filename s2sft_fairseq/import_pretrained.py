@@ -19,8 +19,7 @@ from .common.atomic_files import whole_files
 from .models.seq2seq_model import S2SFTModel
 from .objectives.finetuning import OBJECTIVES
 from .pretrained.checkpoint import check_directory
-from .text import checkpoint_vocabulary as checkpoint_vocabulary
-from .text import vocabulary
+from .text import checkpoint_vocabulary, vocabulary
 from .text.dictionary import PretrainedDictionary
 from .training.finetuning_task import S2SFTTask
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.slots import IGNORE
 
 from ..ours import build, builder_of_batches, random_sample
@@ -55,7 +56,7 @@ def peaks_of_update(load: Load, labels: int) -> Peaks:
     """The peaks for a batch in which so many slots predict."""
     task = builder_of_batches(load.shape, METHOD, LENGTHS)
     sample = random_sample(task, source=8, target=TARGET, size=load.labels // TARGET)
-    label = sample["packed"]["slots"]["label"]
+    label = PackedBatch.from_sample(sample).slots.label
     surplus = label.ne(IGNORE).flatten().cumsum(0).gt(labels).view_as(label)
     label.masked_fill_(surplus, IGNORE)
     system = build(load.shape, method=METHOD)

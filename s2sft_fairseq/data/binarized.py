@@ -2,9 +2,10 @@
 
 import logging
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional
 
 from fairseq.data import FairseqDataset
+from fairseq.data.data_utils import load_indexed_dataset
 
 from ..common.errors import UserError
 from ..objectives.slots import PredictionLayout
@@ -41,17 +42,17 @@ def data_folder(data: Optional[str], epoch: int = 1) -> Path:
     return folders[(epoch - 1) % len(folders)]
 
 
-def shared_vocabulary(folders: Sequence[Path], read: Callable[[Path], PretrainedDictionary]) -> PretrainedDictionary:
-    """The vocabulary that all folders were binarized with; ``read`` finds that of one.
+def shared_vocabulary(vocabularies: Mapping[Path, PretrainedDictionary]) -> PretrainedDictionary:
+    """The vocabulary that all folders were binarized with.
 
     Raises:
         UserError: there are different ones.
     """
-    first, *others = map(read, folders)
-    for folder, dictionary in zip(folders[1:], others):
+    (first_folder, first), *others = vocabularies.items()
+    for folder, dictionary in others:
         if dictionary.fingerprint() != first.fingerprint():
             raise UserError(
-                f"{folder} was binarized with another vocabulary than {folders[0]}; run "
+                f"{folder} was binarized with another vocabulary than {first_folder}; run "
                 "fairseq-preprocess for all of them with the same --srcdict VOCAB"
             )
     logger.info(f"vocabulary of {len(first):,} tokens, {first.fingerprint()}")
@@ -65,54 +66,65 @@ class MaxLengths(NamedTuple):
     target: Optional[int]
 
 
-Read = Callable[[Path], Optional[FairseqDataset]]
-"""Opens a binarized file; None if it is not there."""
+class BinarizedSplit(NamedTuple):
+    """The files of one split.
 
-
-def read_pair(prefix: Path, languages: Tuple[str, str], read: Read, *, paired: bool) -> Pair:
-    """The binarized lines of a split.
-
-    Args:
+    Attributes:
         prefix: folder and split, such as data-bin/train.
-        languages: what the sources and the targets are called in the names of the files.
-        read: opens one of these files.
-        paired: there must be targets.
-
-    Raises:
-        UserError: the split is missing, or source and target differ in their number of lines.
+        dictionary: of the data; fairseq wants it to know the type of the numbers.
+        implementation: the value of ``--dataset-impl``; None: what the files show.
     """
-    pair, folder, split = "-".join(languages), prefix.parent, repr(prefix.name)
-    source, target = (read(Path(f"{prefix}.{pair}.{language}")) for language in languages)
-    if source is None or (paired and target is None):
-        raise UserError(f"no split {split} ({pair}) in {folder}; expected the output of fairseq-preprocess")
-    if target is not None and len(source) != len(target):
-        raise UserError(
-            f"{folder}: split {split} has {len(source):,} source lines but {len(target):,} target lines; "
-            "expected one line each a pair: mend the text files and binarize them again"
-        )
-    return Pair(source, target)
+
+    prefix: Path
+    dictionary: PretrainedDictionary
+    implementation: Optional[str]
+
+    def lines(self, suffix: str = "") -> Optional[FairseqDataset]:
+        """The binarized lines of one file, int64 [l] each; None if it is not there."""
+        return load_indexed_dataset(f"{self.prefix}{suffix}", self.dictionary, self.implementation)
+
+    def pair(self, source_language: str, target_language: str, *, with_target: bool) -> Pair:
+        """Both sides.
+
+        Args:
+            source_language, target_language: as the names of the files call sources and targets.
+            with_target: whether there must be targets.
+
+        Raises:
+            UserError: the split is missing, or source and target differ in their number of lines.
+        """
+        languages, folder, split = f"{source_language}-{target_language}", self.prefix.parent, self.prefix.name
+        source, target = (self.lines(f".{languages}.{name}") for name in (source_language, target_language))
+        if source is None or (with_target and target is None):
+            raise UserError(f"no split {split!r} ({languages}) in {folder}; expected the output of fairseq-preprocess")
+        if target is not None and len(source) != len(target):
+            raise UserError(
+                f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
+                "expected one line each per pair: mend the text files and binarize them again"
+            )
+        return Pair(source, target)
 
 
-def framed(
+def frame_pair(
     pair: Pair,
     dictionary: PretrainedDictionary,
     *,
     layout: PredictionLayout,
-    parts: Optional[int],
+    max_parts: Optional[int],
     max_lengths: MaxLengths,
 ) -> Pair:
     """Both sides with their special tokens, as a fine-tuning method lays them out.
 
     Args:
-        sides: the binarized lines.
+        pair: the binarized lines.
         dictionary: the special tokens.
-        convention: of the method.
-        parts: how many parts of a source the model can tell apart.
-        longest: what is longer is cut.
+        layout: of the method.
+        max_parts: how many parts of a source the model can tell apart.
+        max_lengths: what is longer is cut.
     """
     pad, unk, eos = dictionary.pad(), dictionary.unk(), dictionary.eos()
     source = FramedText(
-        in_parts(pair.source, layout, max_parts=parts, max_length=max_lengths.source),
+        in_parts(pair.source, layout, max_parts=max_parts, max_length=max_lengths.source),
         pad=pad,
         unk=unk,
         bos=dictionary.bos(),
@@ -122,12 +134,13 @@ def framed(
     target = pair.target
     if target is not None:
         target = FramedText(target, pad=pad, unk=unk, bos=None, eos=eos, max_length=max_lengths.target)
-    return log_truncation(Pair(source, target))
+    framed = Pair(source, target)
+    log_truncation(framed)
+    return framed
 
 
-def log_truncation(pair: Pair) -> Pair:
-    """The sides, once the log says how many lines are cut."""
+def log_truncation(pair: Pair) -> None:
+    """Says how many lines of each side are cut."""
     for side, lines in pair._asdict().items():
         if lines is not None and lines.cut():
             logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")
-    return pair

@@ -8,7 +8,8 @@ from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from torch import Tensor
 
 from ..objectives.finetuning import FinetuningObjective
-from ..objectives.slots import IGNORE, Blocks, PredictionLayout, Slots, collate
+from ..objectives.packed_batch import FIELD, PackedBatch
+from ..objectives.slots import Blocks, PredictionLayout, Slots
 
 POOL = 16
 """Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
@@ -66,31 +67,20 @@ class BatchLayout(Protocol):
         """Its padding token."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
-        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+        """How much each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
 
 
-def packed_batch(examples: Sequence[Blocks], objective: BatchLayout, *, training: bool) -> Dict[str, Any]:
-    """The arguments of the model's forward pass over a batch of examples, as far as the data decide them.
-
-    That is ``slots`` (a dict of [B, L]), ``source_length`` (S), ``labelled_from``, the first column with a label, and
-    ``weight`` [N], what each labelled slot counts, or None.
-    """
-    blocks = collate(examples, pad=objective.layout.pad)
-    packed = blocks.packed()
-    return {
-        "slots": packed._asdict(),
-        "source_length": blocks.source.token.size(1),
-        "labelled_from": int(packed.label.ne(IGNORE).any(0).long().argmax()),
-        "weight": objective.weights(packed) if training else None,
-    }
+def packed_batch(examples: Sequence[Blocks], objective: BatchLayout, *, training: bool) -> PackedBatch:
+    """A batch of examples; only those of training are weighted."""
+    packed = PackedBatch.from_examples(examples, pad=objective.layout.pad)
+    return packed._replace(weight=objective.weights(packed.slots)) if training else packed
 
 
 class PairDataset(LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
-    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and ``packed``, the arguments of the
-    model's forward pass (:func:`packed_batch`). The noise of an example is a function of (seed, epoch, index), so
-    neither workers nor a resumed run change it.
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and a :class:`PackedBatch`. The noise of
+    an example is a function of (seed, epoch, index), so neither workers nor a resumed run change it.
 
     Args:
         source, target: framed text; the target may be missing when generating.
@@ -140,7 +130,7 @@ class PairDataset(LanguagePairDataset):
         if batch and batch["target"] is not None:
             by_id = {sample["id"]: sample["blocks"] for sample in samples}
             blocks = [by_id[i] for i in batch["id"].tolist()]
-            batch["packed"] = packed_batch(blocks, self.objective, training=self.seed is not None)
+            batch[FIELD] = packed_batch(blocks, self.objective, training=self.seed is not None)
         return batch
 
     def ordered_indices(self) -> np.ndarray:

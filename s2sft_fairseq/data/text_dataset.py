@@ -7,6 +7,7 @@ import torch
 from fairseq.data import FairseqDataset
 from torch import Tensor
 
+from ..objectives.packed_batch import FIELD
 from ..objectives.pretraining import PretrainingObjective
 from .pair_dataset import packed_batch
 
@@ -63,7 +64,7 @@ class TextBlocks(FairseqDataset):
 
 
 class TextDataset(FairseqDataset):
-    """Blocks of text whose batches carry ``packed``, the arguments of the model's forward pass.
+    """Blocks of text whose batches carry a :class:`PackedBatch`.
 
     All that is random in an example is a function of (seed, epoch, index); in evaluation, of the index alone.
 
@@ -98,7 +99,7 @@ class TextDataset(FairseqDataset):
             "id": torch.tensor([sample["id"] for sample in samples]),
             "nsentences": len(samples),
             "net_input": {},
-            "packed": packed_batch(blocks, self.objective, training=self.seed is not None),
+            FIELD: packed_batch(blocks, self.objective, training=self.seed is not None),
         }
 
     @property

@@ -5,7 +5,7 @@ keep their names and their modules, so filling, exporting and rounding need not 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Container, List, Optional
+from typing import Any, Container, Dict, List, Optional
 
 import torch
 from fairseq.dataclass import FairseqDataclass
@@ -14,6 +14,7 @@ from torch.nn.functional import gelu, linear
 from torch.utils.hooks import RemovableHandle
 
 from ..common.errors import UserError
+from .layers.parameter_names import HEAD
 from .layers.transformer import Transformer
 
 LINEARS = {
@@ -159,21 +160,17 @@ class Bottleneck(Adapter):
         return output + self.up(gelu(self.down(output)))
 
 
-HEAD = {f"lm_head.{name}" for name in ("dense.weight", "dense.bias", "norm.weight", "norm.bias", "bias")}
-"""The tensors that pretrained weights may lack."""
-
-
-def note_base(options: AdapterOptions, family: str, names: Container[str]) -> None:
-    """Notes in the options of adapters what loading and resuming have to know of the pretrained weights.
+def base_options(options: AdapterOptions, family: str, names: Container[str]) -> Dict[str, Any]:
+    """The options by which loading and resuming know the pretrained weights below adapters; none without adapters.
 
     Args:
-        options: to change.
-        family: how their tensors are published.
-        names: our names of their tensors.
+        options: whether there are adapters.
+        family: how the pretrained tensors are published.
+        names: our names of these tensors.
     """
-    if has_adapters(options):
-        options.adapter_base_family = family
-        options.adapter_trains_head = not all(name in names for name in HEAD)
+    if not has_adapters(options):
+        return {}
+    return {"adapter_base_family": family, "adapter_trains_head": not all(name in names for name in HEAD)}
 
 
 def apply_adapters(transformer: Transformer, options: AdapterOptions, *, frozen_layers: int = 0) -> None:

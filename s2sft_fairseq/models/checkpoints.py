@@ -7,7 +7,7 @@ from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from torch import Tensor
 
 from ..common.errors import UserError
-from ..pretrained.families.family import TOKENS
+from .layers.parameter_names import TOKENS
 
 PREFIX = "transformer."
 """What the names of a model's tensors begin with."""

@@ -1,14 +1,14 @@
 """The options of the model ``s2s_ft``: what shapes it, what pretrained weights decide of that, what it may be."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Mapping, Optional
 
 from fairseq.dataclass import ChoiceEnum
+from omegaconf import OmegaConf
 
 from ..common.errors import UserError, check_probability
 from ..objectives.finetuning import OBJECTIVES
 from ..objectives.source_layouts import LAYOUTS, Segments, TableSizes
-from ..pretrained.families import FAMILIES
 from .adapters import AdapterOptions, check_adapters
 from .freezing import FreezingOptions, check_freezing
 from .layers.transformer import TransformerShape
@@ -33,7 +33,7 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     )
     pretrained_type: Optional[str] = field(
         default=None,
-        metadata={"help": f"its family, if the files show none: {', '.join(sorted(FAMILIES))}"},
+        metadata={"help": "its family, if the files show none; an unknown name lists all"},
     )
     vocab_add: Optional[str] = field(
         default=None,
@@ -102,7 +102,7 @@ class ModelOptions(FreezingOptions, AdapterOptions):
 
 
 DEFAULTS = {"type_vocab_size": 2, "turn_rows": 0, "source_type_id": 0, "target_type_id": 1}
-"""What a new model has where neither the user nor a pretrained one says otherwise."""
+"""What a new model has where neither the user nor a pretrained model says otherwise."""
 
 SHAPE = (
     "pretrained_type",
@@ -117,30 +117,39 @@ SHAPE = (
     "no_key_bias",
     "relative_buckets",
     "relative_distance",
-    "added_tokens",
+    "adapter_base_family",
     "adapter_trains_head",
-    *DEFAULTS,
 )
-"""The options that a pretrained model decides; what stands in DEFAULTS too, only if the user did not."""
+"""The options that a pretrained model decides, whatever the user says."""
 
 
-def adopt_shape(cfg: ModelOptions, shape: Mapping[str, Any]) -> None:
-    """Takes over what a pretrained or a trained model decides."""
-    for name in SHAPE:
-        if name in shape and (name not in DEFAULTS or getattr(cfg, name) is None):
-            setattr(cfg, name, shape[name])
+def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> ModelOptions:
+    """A copy of the options in which nothing is left open.
 
+    Args:
+        cfg: of the command line, or of a checkpoint, which may be older than some of the options.
+        shape: what a pretrained or a trained model decides; of the options in DEFAULTS, only where the user did not.
+        **decided: further options that the program sets.
 
-def resolve_options(cfg: ModelOptions) -> None:
-    """Gives every option that was left open its default."""
+    Raises:
+        UserError: values that no model can have.
+    """
+    config = cfg if OmegaConf.is_config(cfg) else OmegaConf.structured(cfg)
+    values: Any = {option.name: config[option.name] for option in fields(ModelOptions) if option.name in config}
+    values.update({name: shape[name] for name in SHAPE if name in shape})
     for name, default in DEFAULTS.items():
-        if getattr(cfg, name) is None:
-            setattr(cfg, name, default)
+        if values.get(name) is None:
+            values[name] = shape.get(name, default)
+    values.update(decided)
+    typed = OmegaConf.merge(OmegaConf.structured(ModelOptions()), values)
+    options: Any = OmegaConf.create(OmegaConf.to_container(typed, enum_to_str=True))  # as fairseq stores them
+    check_options(options)
+    return options
 
 
 def segments_of(cfg: ModelOptions) -> Segments:
     """The segments and turns of sources and targets."""
-    layout = LAYOUTS[str(getattr(cfg, "source_layout", "plain"))]  # older checkpoints know none
+    layout = LAYOUTS[str(cfg.source_layout)]
     return layout(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
 
 
@@ -176,9 +185,7 @@ def check_options(cfg: ModelOptions) -> None:
 
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
-    """The Transformer that the options describe; its position table takes the longest pair at least."""
-    resolve_options(cfg)
-    check_options(cfg)
+    """The Transformer that complete options describe; its position table is long enough for the longest pair."""
     longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[cfg.finetune_method].extra_positions
     return TransformerShape(
         vocab_size=vocab_size,

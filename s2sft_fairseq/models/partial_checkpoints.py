@@ -1,18 +1,14 @@
 """Checkpoints of what was trained alone: the rest comes from the pretrained weights again, and has to be the same."""
 
 import hashlib
-from pathlib import Path
 from typing import Dict, FrozenSet, Mapping, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
 from ..common.errors import UserError
-from ..pretrained import checkpoint as pretrained
-from ..pretrained.checkpoint import Pretrained
 from .checkpoints import FINGERPRINT, PREFIX
 from .layers.transformer import Transformer
-from .options import ModelOptions
 
 
 class TrainedPart(NamedTuple):
@@ -41,10 +37,10 @@ class TrainedPart(NamedTuple):
         return {**own, **{name: tensor for name, tensor in part.items() if name != FINGERPRINT}}
 
 
-def trained_part(transformer: Transformer, opened: Pretrained) -> TrainedPart:
-    """The parameters that are trained, and what the others are, which were just read."""
+def trained_part(transformer: Transformer, pretrained_shapes: Mapping[str, Tuple[int, ...]]) -> TrainedPart:
+    """The parameters that are trained, and what the others are, which were just read from tensors of these shapes."""
     names = (PREFIX + name for name, parameter in transformer.named_parameters() if parameter.requires_grad)
-    return TrainedPart(frozenset(names), fingerprint(transformer, opened.shapes))
+    return TrainedPart(frozenset(names), fingerprint(transformer, pretrained_shapes))
 
 
 def fingerprint(transformer: Transformer, shapes: Mapping[str, Tuple[int, ...]]) -> Tensor:
@@ -72,18 +68,3 @@ def check_same_kind(state: Mapping[str, Tensor], *, partial: bool) -> None:
         raise UserError("the checkpoint holds all weights; leave --save-adapter-only out")
     if FINGERPRINT in state and not partial:
         raise UserError("the checkpoint holds adapters only; add --save-adapter-only and the same flags as before")
-
-
-def open_base(options: ModelOptions) -> Pretrained:
-    """Opens the pretrained weights that a checkpoint of adapters alone belongs to.
-
-    Raises:
-        UserError: they are not where they were.
-    """
-    directory = Path(options.pretrained or "")
-    if not directory.is_dir():
-        raise UserError(
-            f"the checkpoint holds adapters only, and their pretrained weights are not in {directory}; "
-            "name their directory: --model-overrides \"{'pretrained': 'DIR'}\" (or --pretrained DIR)"
-        )
-    return pretrained.read(directory, options.adapter_base_family)

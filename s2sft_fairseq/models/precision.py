@@ -9,8 +9,18 @@ from torch import nn
 from ..common.errors import UserError
 from .layers.transformer import Transformer
 
+FLOAT16_ON_CPU = "--fp16 needs a GPU and found a CPU; leave --fp16 out"
+"""The mistake is seen when training starts, and when weights that were halved by other means are used."""
+
 PAGE = 1024
 """Numbers in a page of memory: columns this far apart would share one place in the CPU's first cache."""
+
+
+def check_precision(transformer: Transformer) -> None:
+    """Raises UserError for float16 on a CPU, where it is slow and overflows."""
+    weight = transformer.embeddings.token.weight
+    if weight.dtype is torch.float16 and weight.device.type == "cpu":
+        raise UserError(FLOAT16_ON_CPU)
 
 
 def to_float32(transformer: Transformer) -> None:

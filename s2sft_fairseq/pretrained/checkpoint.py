@@ -1,6 +1,8 @@
 """A pretrained checkpoint directory: which family it is of, what it decides, and its tensors under our names."""
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -8,11 +10,10 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..models.layers.parameter_names import SEGMENTS, TOKENS
 from ..text import vocabulary
-from ..text.dictionary import PretrainedDictionary
-from ..text.special_tokens import is_ordinary
 from .families import FAMILIES, Family, recognise
-from .families.family import SEGMENTS, TOKENS, Rule
+from .families.family import Rule
 from .weight_files import Weights, find_config, open_weights
 
 COMPUTED = {
@@ -37,7 +38,8 @@ class Entry(NamedTuple):
     ours: Tuple[str, ...]
 
 
-class Pretrained(NamedTuple):
+@dataclass(frozen=True)
+class Pretrained:
     """A checkpoint directory, opened: its weights are read when the Transformer is filled.
 
     Attributes:
@@ -75,13 +77,14 @@ class Pretrained(NamedTuple):
         """Rows of the token table."""
         return self.shapes[TOKENS][0]
 
+    @cached_property
     def vocabulary(self) -> List[str]:
         """The tokens of the vocabulary in the directory; none if it holds none."""
         return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
 
     def lacks(self, tokens: Sequence[str]) -> List[str]:
         """Those of the tokens that the vocabulary in the directory does not have."""
-        own = set(self.vocabulary())
+        own = set(self.vocabulary)
         return [token for token in tokens if token not in own]
 
     def tensors(self) -> Iterator[Tuple[str, Tensor]]:
@@ -111,6 +114,20 @@ def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
             f"{directory} holds no {family.name} model: no word embeddings among its {len(weights.names)} tensors"
         )
     return without_blank_segments(Pretrained(directory, family, config, weights, entries, shapes, left_out, {}))
+
+
+def read_base(directory: Path, family: Optional[str]) -> Pretrained:
+    """Opens the pretrained weights that a checkpoint of adapters alone belongs to.
+
+    Raises:
+        UserError: they are not where they were.
+    """
+    if not directory.is_dir():
+        raise UserError(
+            f"the checkpoint holds adapters only, and their pretrained weights are not in {directory}; "
+            "name their directory: --model-overrides \"{'pretrained': 'DIR'}\" (or --pretrained DIR)"
+        )
+    return read(directory, family)
 
 
 def check_directory(directory: Path) -> None:
@@ -189,54 +206,3 @@ def without_blank_segments(pretrained: Pretrained) -> Pretrained:
         pretrained.entries.remove(entry)
         del pretrained.shapes[SEGMENTS]
     return pretrained
-
-
-def check_vocabulary(
-    pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
-) -> List[str]:
-    """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
-
-    A checkpoint may have rows beyond its vocabulary, which belong to no token. The data may have been binarized before
-    or after the vocabulary has grown by what a method needs, ``extra``.
-
-    Returns:
-        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, and extra ones.
-
-    Raises:
-        UserError: they do not belong together.
-    """
-    directory, rows = pretrained.directory, pretrained.rows()
-    own = pretrained.vocabulary() or dictionary.symbols[:rows]
-    added = [] if add is None else vocabulary.read_additions(Path(add), own)
-    expected = [*own, *added]
-    brought = [token for token in extra if token not in expected]
-    if len(own) > rows:
-        raise UserError(
-            f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
-            "use files that belong together"
-        )
-    if dictionary.symbols not in (expected, [*expected, *brought]):
-        raise UserError(
-            f"the data were binarized with another vocabulary than that of {directory}: "
-            f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
-            "--joined-dictionary, or name what was added with --vocab-add"
-        )
-    return [*added, *brought]
-
-
-def tokens_beyond(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
-    """The tokens that the checkpoint's vocabulary has behind that of the data, if no text leads to any of them.
-
-    Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
-    """
-    own = pretrained.vocabulary()
-    beyond = own[len(dictionary) :]
-    return [] if own != [*dictionary.symbols, *beyond] or any(map(is_ordinary, beyond)) else beyond
-
-
-def difference(found: Sequence[str], expected: Sequence[str]) -> str:
-    """Where two vocabularies part first."""
-    for row, (one, other) in enumerate(zip(found, expected)):
-        if one != other:
-            return f"row {row} is {one!r}, not {other!r}"
-    return f"{len(found):,} tokens, not {len(expected):,}"

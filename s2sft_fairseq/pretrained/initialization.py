@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
 from ..models.layers.transformer import Transformer, initialize
 from ..text.dictionary import PretrainedDictionary
 from .checkpoint import Pretrained
-from .families.family import POSITIONS, SEGMENTS, TOKENS, TURNS
 
 logger = logging.getLogger(__name__)
 

@@ -1,16 +1,16 @@
 """What the task adds to fairseq's search flags."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Collection, Dict, Hashable, Iterable, Optional, Set
 
 from fairseq.data import Dictionary
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
 from ..common.errors import UserError
-from ..models.precision import PRECISIONS
-from ..models.seq2seq_model import S2SFTModel
 
 PENALTIES = ChoiceEnum(["fairseq", "gnmt"])
+PRECISIONS = ChoiceEnum(["bfloat16", "float32", "int8"])
+"""What models can round their weights to; a test holds this against the models' own table."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class SearchOptions(FairseqDataclass):
         default=None,
         metadata={"help": "tokens of the vocabulary, separated by spaces, that are never generated: '[UNK] [unused1]'"},
     )
-    inference_precision: ChoiceEnum(sorted(PRECISIONS)) = field(  # type: ignore[valid-type]
+    inference_precision: PRECISIONS = field(  # type: ignore[valid-type]
         default="float32",
         metadata={"help": "of the weights when generating; int8: only on a CPU"},
     )
@@ -72,11 +72,18 @@ def token_ids(flag: str, text: Optional[str], dictionary: Dictionary) -> Set[int
     return {dictionary.index(token) for token in tokens}
 
 
-def check_models(models: List[S2SFTModel]) -> None:
-    """Refuses an ensemble whose members lay out their slots differently."""
-    if len({model.layout for model in models}) > 1:
-        methods = ", ".join(str(model.cfg.finetune_method) for model in models)
+def check_same_layout(layouts: Collection[Hashable], methods: Iterable[str]) -> None:
+    """Refuses an ensemble whose members lay out their slots differently.
+
+    Args:
+        layouts: of the members.
+        methods: their fine-tuning methods.
+
+    Raises:
+        UserError: there are several layouts.
+    """
+    if len(set(layouts)) > 1:
         raise UserError(
-            f"--path: an ensemble of different layouts (--finetune-method {methods}); "
+            f"--path: an ensemble of different layouts (--finetune-method {', '.join(methods)}); "
             "expected models that were fine-tuned with one method and the same --source-type-id, --target-type-id"
         )

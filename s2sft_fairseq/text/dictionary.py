@@ -67,6 +67,12 @@ class PretrainedDictionary(Dictionary):
             if token not in self.indices:
                 self.add_symbol(token)
 
+    def grown(self, tokens: Iterable[str]) -> "PretrainedDictionary":
+        """A copy to which :meth:`grow` has appended the tokens."""
+        copy = PretrainedDictionary(self.symbols)
+        copy.grow(tokens)
+        return copy
+
     def encode_line(
         self,
         line: str,

@@ -14,7 +14,7 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from ..common.errors import check_probability
-from ..objectives.slots import IGNORE
+from ..objectives.packed_batch import PackedBatch
 
 
 @dataclass
@@ -46,13 +46,12 @@ class SlotCriterion(FairseqCriterion):
         self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, Union[int, float], Dict]:
         """Returns the loss (a sum, or one a labelled slot), the sample size, and what is logged."""
-        label = sample["packed"]["slots"]["label"]
-        label = label[label.ne(IGNORE)]  # [N]
-        weight = sample["packed"].get("weight")  # [N]
+        packed = PackedBatch.from_sample(sample)
+        label, weight = packed.labels, packed.weight  # each [N]
         if reduce:
-            loss, nll_loss = model(**sample["packed"], label_smoothing=self.epsilon)
+            loss, nll_loss = model(packed=packed, label_smoothing=self.epsilon)
         else:
-            logits, _ = model(**sample["packed"])  # [N, V]
+            logits, _ = model(packed=packed)  # [N, V]
             lprobs = utils.log_softmax(logits, dim=-1)
             each = label_smoothed_nll_loss(lprobs, label.unsqueeze(1), self.epsilon, reduce=False)
             loss, nll_loss = each if weight is None else (part * weight for part in each)

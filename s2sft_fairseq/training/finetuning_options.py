@@ -10,7 +10,7 @@ from ..common.registered_options import with_options_of
 from ..objectives.finetuning import OBJECTIVES, CorruptionOptions
 from ..search.options import SearchOptions
 from .progress import ProgressOptions
-from .validation import ValidationOptions
+from .validation_options import ValidationOptions
 
 YES_NO = ChoiceEnum(["yes", "no"])
 

@@ -1,13 +1,10 @@
 """The task ``s2s_ft``: vocabulary, data, model and search of seq2seq fine-tuning."""
 
 import logging
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 import torch
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.optim import FairseqOptimizer
 from fairseq.tasks import FairseqTask, register_task
@@ -15,27 +12,32 @@ from torch import Tensor
 
 from ..common.errors import UserError
 from ..common.registered_options import check_declared
-from ..data.binarized import MaxLengths, Pair, data_folder, data_folders, framed, read_pair, shared_vocabulary
+from ..data.binarized import (
+    BinarizedSplit,
+    MaxLengths,
+    Pair,
+    data_folder,
+    data_folders,
+    frame_pair,
+    shared_vocabulary,
+)
 from ..data.pair_dataset import PairDataset
-from ..models.adapters import note_base
-from ..models.options import ModelOptions, adopt_shape, resolve_options, segments_of, table_sizes
-from ..models.partial_checkpoints import open_base
+from ..models.options import ModelOptions, table_sizes
+from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
 from ..objectives.finetuning import OBJECTIVES, FinetuningObjective
-from ..pretrained import checkpoint as pretrained
-from ..pretrained.checkpoint import Pretrained, check_vocabulary, tokens_beyond
-from ..pretrained.initialization import copied_rows, initialize_from_pretrained
+from ..objectives.packed_batch import PackedBatch
 from ..search.generator import S2SFTGenerator
 from ..search.option_checks import check_search
-from ..search.options import check_models, generator_arguments
-from ..text import checkpoint_vocabulary as checkpoint_vocabulary
+from ..search.options import check_same_layout, generator_arguments
 from ..text.dictionary import PretrainedDictionary
-from ..text.special_tokens import is_ordinary
+from . import new_model
 from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
-from .progress import Progress, count_slots
-from .tuning import prepare_tuning
-from .validation import Evaluation, check_validation, metric_names
+from .new_model import NewModel
+from .progress import Progress
+from .validation import Evaluation
+from .validation_options import check_validation, metric_names
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +81,8 @@ class S2SFTTask(FairseqTask):
         if cfg.source_lang is None or cfg.target_lang is None:
             raise UserError(f"{folders[0]} has no binarized pairs; expected the output of fairseq-preprocess")
         languages = str(cfg.source_lang), str(cfg.target_lang)
-        return cls(cfg, shared_vocabulary(folders, partial(cls.joined_vocabulary, languages=languages)))
+        vocabularies = {folder: cls.joined_vocabulary(folder, languages=languages) for folder in folders}
+        return cls(cfg, shared_vocabulary(vocabularies))
 
     @classmethod
     def joined_vocabulary(cls, folder: Path, *, languages: Tuple[str, str]) -> PretrainedDictionary:
@@ -104,7 +107,7 @@ class S2SFTTask(FairseqTask):
         """A pretrained model brings its vocabulary, so none is built."""
         raise UserError("fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR --joined-dictionary")
 
-    def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> S2SFTModel:
         """Builds the model; a new one takes sizes and weights from ``--pretrained``.
 
         One from a checkpoint does not, unless the checkpoint holds adapters only.
@@ -112,79 +115,41 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        if from_checkpoint:
-            opened = open_base(cfg) if getattr(cfg, "save_adapter_only", False) else None
-        else:
-            opened = self.prepare_new_model(cfg)
-        resolve_options(cfg)
-        method = OBJECTIVES[cfg.finetune_method]
-        brought = (token for token in cfg.added_tokens.split() if not is_ordinary(token))
-        self.dictionary.grow([*brought, *method.extra_tokens])
-        self.check_fingerprint(cfg)
-        self.model_cfg = cfg
-        check_declared(self.cfg, str(cfg.finetune_method), OBJECTIVES, "--finetune-method")
-        self.objective = method(self.dictionary, segments_of(cfg), self.cfg)
-        with torch.device("meta") if opened else nullcontext():  # its tensors become the model's: one copy in memory
-            model = super().build_model(cfg, from_checkpoint)
-        if opened:
-            fresh = opened.lacks(cfg.added_tokens.split())
-            initialize_from_pretrained(
-                model.transformer, opened, copied_rows(fresh, method.copied_from, self.dictionary)
-            )
-        if not from_checkpoint:
-            self.carry_vocabulary(cfg, opened)
-        prepare_tuning(model, opened)
-        self.model = model
-        return model
+        planned = new_model.plan_trained(cfg, self.dictionary) if from_checkpoint else self.plan(cfg)
+        self.adopt(planned)
+        self.model = new_model.build(planned)
+        return self.model
 
-    def carry_vocabulary(self, cfg: ModelOptions, opened: Optional[Pretrained]) -> None:
-        """Puts dictionary and vocabulary files into the task's state, with which fairseq's checkpoints carry them."""
-        if checkpoint_vocabulary.KEY not in self.state_dict():
-            source = opened.directory if opened and opened.vocabulary() else None
-            packed = checkpoint_vocabulary.pack(self.dictionary, source=source, added=cfg.added_tokens.split())
-            self.load_state_dict({checkpoint_vocabulary.KEY: packed})
+    def plan(self, cfg: Any) -> NewModel:
+        """Decides about a model that is about to be trained, and notes what was decided in the options.
 
-    def prepare_new_model(self, cfg: ModelOptions) -> Optional[Pretrained]:
-        """Opens ``--pretrained``, if given, and takes the sizes of a new model from it.
-
-        A run that is about to resume needs the directory no longer: the checkpoint tells sizes and weights.
+        fairseq's checkpoints store the very options that it gave to :meth:`build_model`.
         """
         self.check_training()
-        if not cfg.pretrained:
-            return None
-        directory, last = Path(cfg.pretrained), Path(self.cfg.save_dir, self.cfg.restore_file)
-        if last.is_file() and not directory.exists() and not cfg.save_adapter_only:
-            state = load_checkpoint_to_cpu(str(last))
-            adopt_shape(cfg, state["cfg"]["model"])
-            self.load_state_dict(state["task_state"])
-            return None
-        opened = pretrained.read(directory, cfg.pretrained_type)
-        adopt_shape(cfg, opened.options())
-        note_base(cfg, opened.family.name, opened.shapes)
-        extra = OBJECTIVES[cfg.finetune_method].extra_tokens
-        kept = tokens_beyond(opened, self.dictionary)
-        self.dictionary.grow(kept)
-        cfg.added_tokens = " ".join([*kept, *check_vocabulary(opened, self.dictionary, cfg.vocab_add, extra)])
-        return opened
+        planned = new_model.plan(cfg, self.dictionary, last_checkpoint=Path(self.cfg.save_dir, self.cfg.restore_file))
+        cfg.update(planned.options)
+        return planned
+
+    def adopt(self, planned: NewModel) -> None:
+        """Takes over what the plan of the model decides about vocabulary and layout.
+
+        Raises:
+            UserError: an option that belongs to another fine-tuning method.
+        """
+        self.dictionary.grow(planned.dictionary.symbols)
+        self.model_cfg = planned.options
+        check_declared(self.cfg, str(planned.options.finetune_method), OBJECTIVES, "--finetune-method")
+        self.objective = planned.method(self.dictionary, planned.segments, self.cfg)
+        self.state.merge_state_dict(planned.task_state)
 
     def check_training(self) -> None:
         """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""
         if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
-            raise UserError("--fp16 needs a GPU and found a CPU; leave --fp16 out")
+            raise UserError(FLOAT16_ON_CPU)
         check_validation(self.cfg, SlotCriterion.logged)
         restore = self.cfg.restore_file
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected one, or no such flag")
-
-    def check_fingerprint(self, cfg: ModelOptions) -> None:
-        """Notes the vocabulary in a new model, and compares it with that of a trained one."""
-        found = self.dictionary.fingerprint()
-        if cfg.vocabulary not in (None, found):
-            raise UserError(
-                f"the data were binarized with vocabulary {found} but the model was trained with {cfg.vocabulary}; "
-                "binarize them with the dict.*.txt of the training data"
-            )
-        cfg.vocabulary = found
 
     def build_criterion(self, cfg: Any) -> SlotCriterion:
         """Builds the loss, which must be one over labelled slots: others would train without the method's noise.
@@ -213,7 +178,7 @@ class S2SFTTask(FairseqTask):
     def train_step(self, sample: Dict[str, Any], *args: Any, **options: Any) -> Tuple[Tensor, Any, Dict[str, Any]]:
         """As fairseq's, and counts the packed slots."""
         loss, sample_size, logging_output = super().train_step(sample, *args, **options)
-        return loss, sample_size, {**logging_output, "nslots": count_slots(sample)}
+        return loss, sample_size, {**logging_output, "nslots": PackedBatch.from_sample(sample).count_slots()}
 
     def optimizer_step(self, optimizer: FairseqOptimizer, model: S2SFTModel, update_num: int) -> None:
         """As fairseq's, and counts the updates."""
@@ -235,25 +200,24 @@ class S2SFTTask(FairseqTask):
             UserError: the split is missing, or source and target differ in their number of lines.
         """
         training = split == self.cfg.train_subset
-        languages = str(self.cfg.source_lang), str(self.cfg.target_lang)
-        prefix = data_folder(self.cfg.data, epoch) / split
-        pair = read_pair(prefix, languages, self.load_lines, paired=training)
+        binarized = BinarizedSplit(data_folder(self.cfg.data, epoch) / split, self.dictionary, self.cfg.dataset_impl)
+        pair = binarized.pair(str(self.cfg.source_lang), str(self.cfg.target_lang), with_target=training)
         self.datasets[split] = self.pairs(*pair, training=training)
-
-    def load_lines(self, path: Path) -> Optional[FairseqDataset]:
-        """Binarized lines, or None when there are none."""
-        return data_utils.load_indexed_dataset(str(path), self.dictionary, self.cfg.dataset_impl)
 
     def pairs(
         self, source: FairseqDataset, target: Optional[FairseqDataset], *, training: bool, **options: Any
     ) -> PairDataset:
         """Frames and cuts both sides as the fine-tuning method wants them."""
         layout = self.objective.layout
-        parts = layout.segments.max_parts(table_sizes(self.model_cfg))
-        pair = Pair(source, target)
-        pair = framed(pair, self.dictionary, layout=layout, parts=parts, max_lengths=self.max_lengths())
+        framed = frame_pair(
+            Pair(source, target),
+            self.dictionary,
+            layout=layout,
+            max_parts=layout.segments.max_parts(table_sizes(self.model_cfg)),
+            max_lengths=self.max_lengths(),
+        )
         return PairDataset(
-            *pair,
+            *framed,
             objective=self.objective,
             seed=self.cfg.seed if training else None,
             src_dict=self.dictionary,
@@ -289,7 +253,7 @@ class S2SFTTask(FairseqTask):
         prefix_allowed_tokens_fn: Any = None,
     ) -> Any:
         """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
-        check_models(models)
+        check_same_layout([model.layout for model in models], [str(model.cfg.finetune_method) for model in models])
         check_search(args, self.datasets.values(), len(self.dictionary))
         extra = dict(extra_gen_cls_kwargs or {})
         if seq_gen_cls is None and not getattr(args, "score_reference", False):

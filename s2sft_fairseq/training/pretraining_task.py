@@ -10,15 +10,14 @@ from fairseq.tasks import register_task
 
 from ..common.errors import UserError
 from ..common.registered_options import check_declared, with_options_of
-from ..data.binarized import data_folder, data_folders, shared_vocabulary
+from ..data.binarized import BinarizedSplit, data_folder, data_folders, shared_vocabulary
 from ..data.text_dataset import TextBlocks, TextDataset
-from ..models.options import ModelOptions, segments_of
-from ..models.seq2seq_model import S2SFTModel
 from ..objectives.pretraining import PRETRAINING
 from ..text.dictionary import PretrainedDictionary
 from .finetuning_options import TaskOptions
 from .finetuning_task import S2SFTTask
-from .validation import metric_names
+from .new_model import NewModel
+from .validation_options import metric_names
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class PretrainingTask(S2SFTTask):
         Raises:
             UserError: no data directory, no vocabulary in it, or different ones.
         """
-        return cls(cfg, shared_vocabulary(data_folders(cfg.data), cls.vocabulary_of))
+        return cls(cfg, shared_vocabulary({folder: cls.vocabulary_of(folder) for folder in data_folders(cfg.data)}))
 
     @classmethod
     def vocabulary_of(cls, folder: Path) -> PretrainedDictionary:
@@ -77,21 +76,21 @@ class PretrainingTask(S2SFTTask):
             )
         super().check_training()
 
-    def build_model(self, cfg: ModelOptions, from_checkpoint: bool = False) -> S2SFTModel:
+    def adopt(self, planned: NewModel) -> None:
         """As for fine-tuning; then the objective, which needs the method's layout.
 
         Raises:
             UserError: what fine-tuning refuses, or a layout of sources in parts, which a text has not.
         """
-        if segments_of(cfg).parts:
+        if planned.segments.parts:
             raise UserError(
-                f"--source-layout {cfg.source_layout}: a text has no parts; pre-train without it, and fine-tune with it"
+                f"--source-layout {planned.options.source_layout}: a text has no parts; pre-train without it, and "
+                "fine-tune with it"
             )
         chosen = str(self.cfg.objective)
         check_declared(self.cfg, chosen, PRETRAINING, "--objective")
-        model = super().build_model(cfg, from_checkpoint)
+        super().adopt(planned)
         self.pretraining = PRETRAINING[chosen](self.objective, self.dictionary, self.cfg)
-        return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Loads a split, of the epoch's shard; only training data get noise.
@@ -100,7 +99,7 @@ class PretrainingTask(S2SFTTask):
             UserError: the split is missing, or has no text.
         """
         folder = data_folder(self.cfg.data, epoch)
-        lines = self.load_lines(folder / split)
+        lines = BinarizedSplit(folder / split, self.dictionary, self.cfg.dataset_impl).lines()
         if lines is None:
             raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
         max_length = self.model_cfg.max_source_positions - SPECIAL

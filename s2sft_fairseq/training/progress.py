@@ -11,18 +11,10 @@ from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
-from torch import Tensor
-
-from ..objectives.slots import PADDING
 
 GB = 1 << 30
 RESIDENT_UNIT = 1 if sys.platform == "darwin" else 1 << 10
 """Bytes that ``ru_maxrss`` counts as one."""
-
-
-def count_slots(sample: Dict[str, Any]) -> Tensor:
-    """How many packed slots of a batch are no padding, []."""
-    return sample["packed"]["slots"]["group"].ne(PADDING).sum()
 
 
 @dataclass

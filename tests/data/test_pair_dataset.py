@@ -10,6 +10,7 @@ from fairseq.data import data_utils
 from torch import Tensor
 
 from s2sft_fairseq.data.pair_dataset import POOL, PairDataset
+from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Slots
 
 
@@ -74,7 +75,7 @@ class TestFramedText:
 
 
 def packed_of(batch: Dict[str, Any]) -> Slots:
-    return Slots(**batch["packed"]["slots"])
+    return PackedBatch.from_sample(batch).slots
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -98,7 +99,7 @@ class TestPairs:
         data = pair_dataset(method, seed=seed)
         examples = [data[index] for index in (3, 0, 6, 1)]
         batch = data.collater(examples)
-        packed, source_length = packed_of(batch), batch["packed"]["source_length"]
+        packed, source_length = packed_of(batch), PackedBatch.from_sample(batch).source_length
         assert sorted(batch["id"].tolist()) == [0, 1, 3, 6]
         lengths = batch["net_input"]["src_lengths"]
         assert lengths.tolist() == sorted(lengths.tolist(), reverse=True)
@@ -183,7 +184,7 @@ class TestOrder:
         batches = [
             pairs.collater([pairs[i] for i in order[start : start + size]]) for start in range(0, len(order), size)
         ]
-        return sum(batch["packed"]["slots"]["token"].numel() for batch in batches)
+        return sum(packed_of(batch).token.numel() for batch in batches)
 
     def test_every_example_once(self) -> None:
         pairs = pair_dataset("pseudo_masked", count=50)

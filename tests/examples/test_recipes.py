@@ -29,8 +29,9 @@ from run import comparison
 from stages import STAGES, Setting, schedule
 
 from s2sft_fairseq import evaluate, generate_options
+from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.slots import collate
-from s2sft_fairseq.objectives.source_layouts import LAYOUTS, Rows
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 from s2sft_fairseq.text import vocabulary
 
 DRIVER = ["python", "examples/run.py"]
@@ -211,7 +212,7 @@ def test_a_training_step_keeps_as_much_as_is_estimated(method: str) -> None:
     laid_out_by, rng = objective(method), np.random.default_rng(0)
     pairs = random_pairs(laid_out_by.layout, count=4, seed=0, longest=36)
     blocks = collate([laid_out_by.train(*pair, rng) for pair in pairs], pad=PAD)
-    packed = {"slots": blocks.packed()._asdict(), "source_length": blocks.source.token.size(1)}
+    packed = PackedBatch(blocks.packed(), blocks.source.token.size(1), labelled_from=0)
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: Dict[int, int] = {}
 
@@ -222,8 +223,8 @@ def test_a_training_step_keeps_as_much_as_is_estimated(method: str) -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        held = model(**packed, label_smoothing=0.1)
-    slots = int(packed["slots"]["token"].ne(PAD).sum())
+        held = model(packed=packed, label_smoothing=0.1)
+    slots = int(packed.slots.token.ne(PAD).sum())
     numbers = sum(kept.values()) / 4 / (slots * sizes["encoder_layers"] * sizes["encoder_embed_dim"])
     assert held and numbers == pytest.approx(estimates.ACTIVATIONS, rel=0.1)
 
@@ -250,7 +251,7 @@ def test_layouts_run_with_any_encoder(recipe: Recipe) -> None:
     """The tables that a recipe asks for are large enough, whatever the encoder brings along."""
     settings = {**{"source-type-id": 0, "turn-rows": 0}, **recipe.train}
     segments = LAYOUTS[settings["source-layout"]](source=settings["source-type-id"], target=settings["target-type-id"])
-    segments.check(Rows(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
+    segments.check(TableSizes(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
 
 
 def in_this_process(words: List[str]) -> None:

@@ -4,10 +4,10 @@ from typing import List, Tuple
 
 import pytest
 import torch
-from builders import CONVENTIONS, SEP, random_model
+from builders import PREDICTION_LAYOUTS, SEP, random_model
 from step_search import BEAM, Search
 
-from s2sft_fairseq.models.layers.attention import SourceCache
+from s2sft_fairseq.models.layers.decoding_cache import SourceCache
 
 STEPS = 7
 
@@ -25,7 +25,7 @@ LEAVING = [
 ]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("leaving", LEAVING)
 def test_cached_steps_equal_teacher_forcing(name: str, seed: int, leaving: List[Tuple[int, ...]]) -> None:
@@ -37,7 +37,7 @@ def test_cached_steps_equal_teacher_forcing(name: str, seed: int, leaving: List[
         search.append()
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 def test_a_step_without_a_cache(name: str) -> None:
     """Tools that pass no incremental state get the same."""
     search = Search(random_model(name), sentences=3, seed=0)
@@ -48,7 +48,7 @@ def test_a_step_without_a_cache(name: str) -> None:
         search.append()
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 def test_batch_of_one_equals_batch_of_many(name: str) -> None:
     """Padding of other sentences' sources changes nothing."""
     search = Search(random_model(name), sentences=5, seed=1)
@@ -66,7 +66,7 @@ def storage(cache: SourceCache) -> List[int]:
     return [tensor.data_ptr() for layer in cache.layers for tensor in layer]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 def test_sources_are_kept_once_a_sentence(name: str) -> None:
     """Widening and reordering beams moves nothing; a sentence that leaves takes its rows along."""
     model = random_model(name)
@@ -85,7 +85,7 @@ def test_sources_are_kept_once_a_sentence(name: str) -> None:
     assert search.encoded.slots.token.equal(search.source[[0, 2, 3]])
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 def test_queries_do_not_enter_the_cache(name: str) -> None:
     """It holds the known target, and the start token if the method has one."""
     search = Search(random_model(name), sentences=2, seed=0)

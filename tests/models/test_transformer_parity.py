@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertMo
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.layers.transformer import Transformer
-from s2sft_fairseq.models.options import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.objectives.slots import lay_out, source_slots
 from s2sft_fairseq.objectives.source_layouts import Segments
@@ -69,7 +69,7 @@ def load(directory: Path, *, positions: int = 48) -> S2SFTModel:
     """Our model with the weights of a directory."""
     cfg = ModelOptions(max_source_positions=positions - 16, max_target_positions=16)
     opened = read(directory)
-    adopt_shape(cfg, opened.options())
+    cfg = complete(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, len(VOCABULARY)))
     initialize_from_pretrained(transformer, opened)

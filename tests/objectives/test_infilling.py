@@ -16,7 +16,7 @@ from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.common.registered_options import check_declared
 from s2sft_fairseq.data.pair_dataset import packed_batch
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
-from s2sft_fairseq.objectives.slots import IGNORE, Blocks, Slots, collate
+from s2sft_fairseq.objectives.slots import IGNORE, Blocks, collate
 from s2sft_fairseq.objectives.visibility import visible
 from s2sft_fairseq.training.criterion import SlotCriterion
 
@@ -192,9 +192,9 @@ class TestWeights:
         """Slots, loss and gradients are those of a run that knows no span flow, and nothing more is computed."""
         noise: Dict[str, Any] = {"noise_prob": 0.5, "source_mask_prob": 0.3}
         with_spans, without = batch(**both_flows(tmp_path, 1.0), **noise), batch(**noise)
-        assert with_spans["packed"]["weight"] is None
-        for name, field in without["packed"]["slots"].items():
-            assert field.equal(with_spans["packed"]["slots"][name]), name
+        assert with_spans["packed"].weight is None
+        for name, field in without["packed"].slots._asdict().items():
+            assert field.equal(getattr(with_spans["packed"].slots, name)), name
         one, other = evaluated(with_spans), evaluated(without)
         assert one[:3] == other[:3]
         assert all(a.equal(b) for a, b in zip(one[3], other[3]))
@@ -228,8 +228,8 @@ class TestWeights:
     def test_evaluation_has_one_flow(self, tmp_path: Path) -> None:
         made_by = objective("infilling", **both_flows(tmp_path))
         evaluation = packed_batch([made_by.evaluate(SOURCE, TARGET)], made_by, training=False)
-        assert evaluation["weight"] is None
-        assert int(Slots(**evaluation["slots"]).label.ne(IGNORE).sum()) == len(TARGET)
+        assert evaluation.weight is None
+        assert int(evaluation.slots.label.ne(IGNORE).sum()) == len(TARGET)
 
 
 class TestDeclaredOptions:
@@ -248,5 +248,5 @@ class TestDeclaredOptions:
 def test_padding_is_no_query(tmp_path: Path) -> None:
     """Ragged batches: what fills up is not labelled and not weighed."""
     packed = batch(**both_flows(tmp_path))["packed"]
-    assert packed["slots"]["token"].eq(PAD).any()
-    assert len(packed["weight"]) == int(packed["slots"]["label"].ne(IGNORE).sum())
+    assert packed.slots.token.eq(PAD).any()
+    assert len(packed.weight) == int(packed.slots.label.ne(IGNORE).sum())

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from builders import (
-    CONVENTIONS,
     METHODS,
     PAD,
+    PREDICTION_LAYOUTS,
     SEP,
     ids,
     objective,
@@ -53,7 +53,7 @@ def test_perturbing_a_slot_changes_those_that_see_it(method: str, training: bool
         assert changed[must_change[:, :, column]].all(), f"column {column} is not seen"
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_scores_depend_on_what_was_said_before(name: str, seed: int) -> None:
     """Not derived from the rule: another target token changes the predictions after it, and none before."""

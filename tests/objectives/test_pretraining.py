@@ -179,8 +179,8 @@ class TestTexts:
     def test_batches(self, method: str) -> None:
         data = self.data(method)
         batch = data.collater([data[index] for index in range(len(data))])
-        assert batch["nsentences"] == len(data) == len(batch["packed"]["slots"]["token"])
-        assert batch["packed"]["slots"]["label"].ne(IGNORE).any(1).all()
+        assert batch["nsentences"] == len(data) == len(batch["packed"].slots.token)
+        assert batch["packed"].slots.label.ne(IGNORE).any(1).all()
         assert sorted(data.ordered_indices()) == list(range(len(data)))
         assert data.collater([]) == {}
 

@@ -5,7 +5,7 @@ from typing import Dict, Tuple
 import numpy as np
 import pytest
 import torch
-from builders import CONVENTIONS, PAD, VOCABULARY, Pair, ids, objective, padded, random_pairs, shifted, text
+from builders import PAD, PREDICTION_LAYOUTS, VOCABULARY, Pair, ids, objective, padded, random_pairs, shifted, text
 
 from s2sft_fairseq.objectives.slots import (
     IGNORE,
@@ -16,7 +16,7 @@ from s2sft_fairseq.objectives.slots import (
     collate,
     lay_out,
     next_slots,
-    opened,
+    prepend_start,
 )
 
 TARGET = "w2 w3 w4 [SEP]"
@@ -70,9 +70,9 @@ def test_layout_of_a_pair(method: str, use: str) -> None:
     assert {name: spelled(slots) for name, slots in blocks._asdict().items()} == expected
 
 
-@pytest.fixture(params=CONVENTIONS)
+@pytest.fixture(params=PREDICTION_LAYOUTS)
 def layout(request: pytest.FixtureRequest) -> PredictionLayout:
-    return CONVENTIONS[request.param]
+    return PREDICTION_LAYOUTS[request.param]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -135,5 +135,5 @@ def test_whatever_has_been_decided_is_known(layout: PredictionLayout) -> None:
     every_token = torch.arange(-1, len(VOCABULARY)).clamp(min=0).unsqueeze(0)
     added = next_slots(every_token, layout, source_length=torch.tensor([[3]]), known=0)
     assert not added.group.eq(PADDING).any()
-    decided = opened(every_token[:, 1:], layout)
+    decided = prepend_start(every_token[:, 1:], layout)
     assert added.token[:, : decided.size(1)].equal(decided)

@@ -14,11 +14,11 @@ from torch.nn.utils.rnn import pad_sequence
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.data.multi_part_sources import in_parts
 from s2sft_fairseq.data.pair_dataset import FramedText
-from s2sft_fairseq.models.options import ModelOptions, check_options, resolve_options
+from s2sft_fairseq.models.options import ModelOptions, complete
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES, FinetuningObjective
 from s2sft_fairseq.objectives.slots import PredictionLayout, source_slots
-from s2sft_fairseq.objectives.source_layouts import LAYOUTS, Rows
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 
 ROLES = dict(source=1, target=0)
 """As in the dialogue weights of ERNIE-GEN."""
@@ -68,10 +68,10 @@ def published(utterances: List[Tensor], knowledge: Optional[Tensor] = None) -> R
     return read
 
 
-def random_utterances(seed: int, *, most: int = 6) -> List[Tensor]:
+def random_utterances(seed: int, *, longest: int = 6) -> List[Tensor]:
     """Utterances of any length, 0 among them."""
     rng = np.random.default_rng(seed)
-    return [random_words(rng, int(length)) for length in rng.integers(4, size=rng.integers(1, most + 1))]
+    return [random_words(rng, int(length)) for length in rng.integers(4, size=rng.integers(1, longest + 1))]
 
 
 class TestMarks:
@@ -133,16 +133,16 @@ class TestMarks:
         assert noised.token[0].eq(SEP).equal(source.eq(SEP)) and not noised.token[0, 4].eq(source[4])
 
 
-def cut(layout: str, line: str, *, room: int, most: Optional[int] = None) -> str:
+def cut(layout: str, line: str, *, max_length: int, max_parts: Optional[int] = None) -> str:
     """What is left of a text."""
-    return text(LAYOUTS[layout](**ROLES).cut(ids(line), end=SEP, max_length=room, max_parts=most))
+    return text(LAYOUTS[layout](**ROLES).cut(ids(line), end=SEP, max_length=max_length, max_parts=max_parts))
 
 
 class TestCutting:
     TALK = "w0 w1 [SEP] w2 [SEP] w3 w4 w5"
 
     @pytest.mark.parametrize(
-        ("room", "most", "left"),
+        ("max_length", "max_parts", "left"),
         [
             (8, None, TALK),
             (7, None, "w1 [SEP] w2 [SEP] w3 w4 w5"),
@@ -155,11 +155,11 @@ class TestCutting:
             (8, 1, "w3 w4 w5"),
         ],
     )
-    def test_the_oldest_utterances_give_way(self, room: int, most: Optional[int], left: str) -> None:
-        assert cut("dialogue", self.TALK, max_length=room, max_parts=most) == left
+    def test_the_oldest_utterances_give_way(self, max_length: int, max_parts: Optional[int], left: str) -> None:
+        assert cut("dialogue", self.TALK, max_length=max_length, max_parts=max_parts) == left
 
     @pytest.mark.parametrize(
-        ("room", "most", "left"),
+        ("max_length", "max_parts", "left"),
         [
             (11, None, f"k0 k1 [SEP] {TALK}"),
             (10, None, f"k1 [SEP] {TALK}"),
@@ -173,35 +173,35 @@ class TestCutting:
             (11, 2, "k0 k1 [SEP] w3 w4 w5"),
         ],
     )
-    def test_knowledge_gives_way_first(self, room: int, most: Optional[int], left: str) -> None:
+    def test_knowledge_gives_way_first(self, max_length: int, max_parts: Optional[int], left: str) -> None:
         """Its end token stays, so that no utterance is taken for knowledge; old turns leave from behind it."""
         line = f"k0 k1 [SEP] {self.TALK}".replace("k", "w3")
-        assert cut("grounded_dialogue", line, max_length=room, max_parts=most) == left.replace("k", "w3")
+        assert cut("grounded_dialogue", line, max_length=max_length, max_parts=max_parts) == left.replace("k", "w3")
 
     @pytest.mark.parametrize("layout", ["plain", "columns"])
     def test_others_lose_their_tail_when_they_are_framed(self, layout: str) -> None:
         assert cut(layout, self.TALK, max_length=3) == self.TALK
 
     @pytest.mark.parametrize("method", METHODS)
-    @pytest.mark.parametrize("layout", ["dialogue", "grounded_dialogue"])
-    def test_framed_sources(self, method: str, layout: str) -> None:
+    @pytest.mark.parametrize("name", ["dialogue", "grounded_dialogue"])
+    def test_framed_sources(self, method: str, name: str) -> None:
         """As the task reads them: short enough, of the length that was told, the last turns marked as if not cut."""
-        layout, most, longest = parted(layout, method).layout, 4, 12
-        talks = [published(random_utterances(seed, max_parts=9), ids("w1 w2")) for seed in range(40)]
+        layout, max_parts, longest = parted(name, method).layout, 4, 12
+        talks = [published(random_utterances(seed, longest=9), ids("w1 w2")) for seed in range(40)]
         lines = [torch.tensor(talk.tokens[1:]) for talk in talks]
         binarized = ListDataset(lines, np.array([len(line) for line in lines]))
         end = SEP if layout.source_end else None
         whole = framed_text([line[:-1] for line in lines], eos=end)
-        kept = framed_text_of(in_parts(binarized, layout, max_parts=most, max_length=longest), end, longest)
+        kept = framed_text_of(in_parts(binarized, layout, max_parts=max_parts, max_length=longest), end, longest)
         assert kept.sizes.tolist() == [len(source) for source in kept]
         assert max(kept.sizes) == longest and any(kept.sizes < whole.sizes) and kept.cut() == 0
         for before, after in zip(whole, kept):
             assert after[0] == CLS
-            start = int(after.eq(SEP).long().argmax()) + 1 if layout == "grounded_dialogue" else 1
+            start = int(after.eq(SEP).long().argmax()) + 1 if name == "grounded_dialogue" else 1
             dropped = len(before) - len(after)
             assert after[start:].equal(before[start + dropped :])
             (segment, turn), (segment_before, turn_before) = marks(layout, after, before)
-            assert max(turn) <= most - (layout == "grounded_dialogue")
+            assert max(turn) <= max_parts - (name == "grounded_dialogue")
             assert (segment[start:], turn[start:]) == (
                 segment_before[start + dropped :],
                 turn_before[start + dropped :],
@@ -224,16 +224,16 @@ class TestMistakes:
         lines = lines_of("w1 [SEP] w2")
         assert in_parts(lines, parted("plain").layout, max_parts=None, max_length=2) is lines
 
-    @pytest.mark.parametrize("layout", PARTED)
+    @pytest.mark.parametrize("name", PARTED)
     @pytest.mark.parametrize("cutting", [True, False])
-    def test_too_many_parts(self, layout: str, cutting: bool) -> None:
+    def test_too_many_parts(self, name: str, cutting: bool) -> None:
         """Columns are never left out; utterances only if sources may be cut."""
-        lines, layout = lines_of("w1 [SEP] w2", "w1 [SEP] [SEP] w3"), parted(layout).layout
+        lines, layout = lines_of("w1 [SEP] w2", "w1 [SEP] [SEP] w3"), parted(name).layout
         length = 10 if cutting else None
         if cutting and layout.segments.drops_oldest:
             assert (in_parts(lines, layout, max_parts=2, max_length=length).sizes <= lines.sizes).all()
             return
-        with pytest.raises(UserError, match=r"source 2: 3 parts .*; expected 2 at most"):
+        with pytest.raises(UserError, match=r"source 2: number of parts .* is 3; expected at most 2"):
             in_parts(lines, layout, max_parts=2, max_length=length)
 
     def test_no_dialogue_behind_the_knowledge(self) -> None:
@@ -260,7 +260,7 @@ class TestMistakes:
             checked(layout, **options)
 
     @pytest.mark.parametrize(
-        ("layout", "options", "most"),
+        ("layout", "options", "max_parts"),
         [
             ("plain", {}, None),
             ("columns", {"type_vocab_size": 4, "target_type_id": 3}, 3),
@@ -273,18 +273,15 @@ class TestMistakes:
             ("grounded_dialogue", {"type_vocab_size": 3}, None),
         ],
     )
-    def test_what_tables_have_room_for(self, layout: str, options: dict, most: Optional[int]) -> None:
+    def test_what_tables_have_room_for(self, layout: str, options: dict, max_parts: Optional[int]) -> None:
         cfg = checked(layout, **options)
         segments = LAYOUTS[layout](int(cfg.source_type_id), int(cfg.target_type_id))
-        assert segments.max_parts(Rows(int(cfg.type_vocab_size), cfg.turn_rows)) == most
+        assert segments.max_parts(TableSizes(int(cfg.type_vocab_size), cfg.turn_rows)) == max_parts
 
 
 def checked(layout: str, **options: int) -> ModelOptions:
     """Options of a model, if it can have them."""
-    cfg = ModelOptions(source_layout=layout, **options)
-    resolve_options(cfg)
-    check_options(cfg)
-    return cfg
+    return complete(ModelOptions(source_layout=layout, **options), {})
 
 
 class DialogueSearch(Search):

@@ -6,7 +6,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 import pytest
 import torch
-from builders import CONVENTIONS, METHODS, ids, objective, padded, random_pairs, span_file
+from builders import METHODS, PREDICTION_LAYOUTS, ids, objective, padded, random_pairs, span_file
 from torch import Tensor
 
 from s2sft_fairseq.objectives.slots import PAD_SLOT, PADDING, Blocks, Slots, lay_out
@@ -160,9 +160,9 @@ def test_pretraining_of_unilm(step: List[int], picture: str) -> None:
     assert drawn_slots(slots_of(step)) == rows(picture)
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PREDICTION_LAYOUTS)
 def test_padding_is_seen_by_nobody_and_no_row_is_empty(name: str) -> None:
-    layout = CONVENTIONS[name]
+    layout = PREDICTION_LAYOUTS[name]
     pairs = random_pairs(layout, count=5, seed=1)
     slots = lay_out(*padded(pairs), layout).packed()
     mask, filling = visible(slots, slots), slots.group.eq(PADDING)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.layers.attention import FullPass
 from s2sft_fairseq.models.layers.transformer import Transformer
-from s2sft_fairseq.models.options import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Slots
 from s2sft_fairseq.objectives.visibility import visible
 from s2sft_fairseq.pretrained.checkpoint import read
@@ -39,7 +39,7 @@ def load(made: Checkpoint, **options: float) -> Transformer:
     """Our Transformer with the weights of a directory."""
     cfg = ModelOptions(max_source_positions=30, max_target_positions=18, **options)
     opened = read(made.directory)
-    adopt_shape(cfg, opened.options())
+    cfg = complete(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, len(made.vocabulary)))
     initialize_from_pretrained(transformer, opened)

@@ -17,18 +17,18 @@ from tiny_checkpoints import BERT_VOCABULARY, bert, ernie_gen, roberta
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.layers.transformer import Transformer
-from s2sft_fairseq.models.options import ModelOptions, adopt_shape, resolve_options, transformer_shape
+from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
-from s2sft_fairseq.pretrained.checkpoint import Pretrained, check_vocabulary, read, tokens_beyond
+from s2sft_fairseq.pretrained.checkpoint import Pretrained, read
 from s2sft_fairseq.pretrained.initialization import CopiedRow, copied_rows, initialize_from_pretrained
+from s2sft_fairseq.pretrained.vocabulary_match import check_vocabulary, tokens_beyond
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
 
 def filled(made: Checkpoint, *, rows: int, copies: Sequence[CopiedRow] = (), **options: Any) -> Transformer:
     """The Transformer of a checkpoint, with so many token rows."""
     opened, cfg = read(made.directory), ModelOptions(max_source_positions=24, max_target_positions=24, **options)
-    adopt_shape(cfg, opened.options())
-    resolve_options(cfg)
+    cfg = complete(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, rows))
     initialize_from_pretrained(transformer, opened, copies)
@@ -135,7 +135,7 @@ class TestVocabulary:
     def test_data_with_and_without_the_tokens_of_a_method(self, tmp_path: Path) -> None:
         """Binarized with the pretrained vocabulary, or with the dict.txt that import_pretrained wrote."""
         opened = self.opened(tmp_path)
-        own = opened.vocabulary()
+        own = opened.vocabulary
         for tokens in (own, [*own, "[ATTN]"]):
             assert self.check(opened, tokens, extra=["[ATTN]"]) == ["[ATTN]"]
         with pytest.raises(UserError, match="another vocabulary"):
@@ -151,39 +151,39 @@ class TestVocabulary:
 
     def test_its_own(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
-        self.check(opened, opened.vocabulary())
+        self.check(opened, opened.vocabulary)
 
     def test_one_token_differs(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
-        tokens = opened.vocabulary()
+        tokens = opened.vocabulary
         with pytest.raises(UserError, match=r"row 7 is 'other', not 'w1'; binarize them with --srcdict"):
             self.check(opened, [*tokens[:7], "other", *tokens[8:]])
 
     def test_more_tokens(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
         with pytest.raises(UserError, match=r"47 tokens, not 46; .* --vocab-add"):
-            self.check(opened, [*opened.vocabulary(), "other"])
+            self.check(opened, [*opened.vocabulary, "other"])
 
     def test_added_tokens(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
         extra = tmp_path / "extra.txt"
         extra.write_text("[X_SEP]\n")
-        self.check(opened, [*opened.vocabulary(), "[X_SEP]"], extra)
+        self.check(opened, [*opened.vocabulary, "[X_SEP]"], extra)
         with pytest.raises(UserError, match=r"row 46 is 'other', not '\[X_SEP\]'"):
-            self.check(opened, [*opened.vocabulary(), "other"], extra)
+            self.check(opened, [*opened.vocabulary, "other"], extra)
         with pytest.raises(UserError, match=r"46 tokens, not 47"):
-            self.check(opened, opened.vocabulary(), extra)
+            self.check(opened, opened.vocabulary, extra)
 
     def test_more_tokens_than_rows(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
         with open(tmp_path / "vocab.txt", "a", encoding="utf-8") as file:
             file.write("other\n")
         with pytest.raises(UserError, match=r"a vocabulary of 47 tokens but 46 rows of weights"):
-            self.check(opened, opened.vocabulary())
+            self.check(opened, opened.vocabulary)
 
     def test_no_vocabulary_in_the_directory(self, tmp_path: Path) -> None:
         opened = self.opened(tmp_path)
-        tokens = opened.vocabulary()
+        tokens = opened.vocabulary
         (tmp_path / "vocab.txt").unlink()
         self.check(opened, tokens)
         with pytest.raises(UserError, match=r"47 tokens, not 46"):
@@ -207,7 +207,7 @@ import json, sys
 import torch
 from pathlib import Path
 from s2sft_fairseq.models.layers.transformer import Transformer
-from s2sft_fairseq.models.options import ModelOptions, adopt_shape, transformer_shape
+from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.pretrained.checkpoint import read
 from s2sft_fairseq.pretrained.initialization import initialize_from_pretrained
 
@@ -216,7 +216,7 @@ def peak():
 
 before = peak()
 opened, cfg = read(Path(sys.argv[1])), ModelOptions()
-adopt_shape(cfg, opened.options())
+cfg = complete(cfg, opened.options())
 with torch.device("meta"):
     transformer = Transformer(transformer_shape(cfg, opened.rows()))
 initialize_from_pretrained(transformer, opened)

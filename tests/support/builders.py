@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from s2sft_fairseq.data.pair_dataset import FramedText
 from s2sft_fairseq.models.layers.transformer import Transformer
-from s2sft_fairseq.models.options import ModelOptions, transformer_shape
+from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES, FinetuningObjective
 from s2sft_fairseq.objectives.slots import PredictionLayout
@@ -43,7 +43,7 @@ def span_file(folder: Path, *spans: str) -> str:
     return str(path)
 
 
-CONVENTIONS = {method: objective(method).layout for method in METHODS}
+PREDICTION_LAYOUTS = {method: objective(method).layout for method in METHODS}
 
 
 def ids(text: str) -> Tensor:
@@ -114,8 +114,8 @@ def random_model(
         "max_source_positions": 40,
         "max_target_positions": 60,
     }
-    cfg = ModelOptions(**{**sizes, **options})
-    model = S2SFTModel(cfg, Transformer(transformer_shape(cfg, len(VOCABULARY))), CONVENTIONS[name])
+    cfg = complete(ModelOptions(**{**sizes, **options}), {})
+    model = S2SFTModel(cfg, Transformer(transformer_shape(cfg, len(VOCABULARY))), PREDICTION_LAYOUTS[name])
     randomize(model, seed=seed, spread=spread)
     return model.to(dtype).eval()
 

@@ -6,8 +6,9 @@ import torch
 from builders import SEP, padded, random_pairs
 from torch import Tensor
 
-from s2sft_fairseq.models.layers.attention import SourceCache, TargetCache
-from s2sft_fairseq.models.seq2seq_model import S2SFTModel, TargetDecoder
+from s2sft_fairseq.models.encoder_decoder import TargetDecoder
+from s2sft_fairseq.models.layers.decoding_cache import SourceCache, TargetCache
+from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 
 BEAM = 3
 

@@ -13,7 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from s2sft_fairseq.models.layers import chunked_cross_entropy as losses
 from s2sft_fairseq.models.layers.chunked_cross_entropy import linear_cross_entropy
-from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Slots, collate
+from s2sft_fairseq.objectives.packed_batch import PackedBatch
+from s2sft_fairseq.objectives.slots import IGNORE, PADDING, Slots
 from s2sft_fairseq.training.criterion import SlotCriterion
 
 
@@ -24,16 +25,18 @@ class Fixed(nn.Module):
         super().__init__()
         self.logits = logits
 
-    def forward(self, slots: Dict[str, Tensor], label_smoothing: Optional[float] = None) -> Any:
+    def forward(self, packed: PackedBatch, label_smoothing: Optional[float] = None) -> Any:
         if label_smoothing is None:
             return self.logits, {}
-        size, label = self.logits.size(1), slots["label"][slots["label"].ne(IGNORE)]
+        size, label = self.logits.size(1), packed.labels
         return linear_cross_entropy(self.logits, torch.eye(size), torch.zeros(size), label, smoothing=label_smoothing)
 
 
 def fixed_sample(*labels: int) -> Dict[str, Any]:
     """One sentence with these labels."""
-    return {"packed": {"slots": {"label": torch.tensor([labels])}}, "nsentences": 1}
+    nothing = torch.zeros(1, len(labels), dtype=torch.int64)
+    slots = Slots(*[nothing] * 6, torch.tensor([labels]))
+    return {"packed": PackedBatch(slots, source_length=0, labelled_from=0), "nsentences": 1}
 
 
 def criterion(epsilon: float) -> SlotCriterion:
@@ -46,8 +49,7 @@ def sample_of(method: str, *, training: bool, seed: int = 0, **noise: float) -> 
     rng = np.random.default_rng(seed)
     pairs = random_pairs(laid_out_by.layout, count=4, seed=seed)
     examples = [laid_out_by.train(*p, rng) if training else laid_out_by.evaluate(*p) for p in pairs]
-    blocks = collate(examples, pad=PAD)
-    packed = {"slots": blocks.packed()._asdict(), "source_length": blocks.source.token.size(1)}
+    packed = PackedBatch.from_examples(examples, pad=PAD)
     return {"packed": packed, "nsentences": len(pairs), "target_tokens": sum(len(p.target) for p in pairs)}
 
 
@@ -84,14 +86,14 @@ def test_labelled_slots_are_all_that_counts(method: str, training: bool) -> None
     model = random_model(method)
     sample = sample_of(method, training=training)
     total, size, logged = criterion(0.0)(model, sample)
-    slots, source_length = sample["packed"]["slots"], sample["packed"]["source_length"]
-    labelled = slots["label"].ne(IGNORE)
+    packed = sample["packed"]
+    labelled = packed.slots.label.ne(IGNORE)
     assert size == int(labelled.sum())
     expected = 0.0
     for row in range(len(labelled)):
-        alone = {name: field[row : row + 1] for name, field in slots.items()}
-        logits = model(slots=alone, source_length=source_length)[0].detach()
-        expected += float(cross_entropy(logits, alone["label"][alone["label"].ne(IGNORE)], reduction="sum"))
+        alone = Slots(*(field[row : row + 1] for field in packed.slots))
+        logits = model(packed=PackedBatch(alone, packed.source_length, labelled_from=0))[0].detach()
+        expected += float(cross_entropy(logits, alone.label[alone.label.ne(IGNORE)], reduction="sum"))
     assert float(total.detach()) == pytest.approx(expected, rel=1e-5)
     assert logged["nsentences"] == 4
 
@@ -104,8 +106,9 @@ def test_gradient_reaches_the_head_through_labelled_slots(method: str) -> None:
     model.transformer.register_forward_hook(lambda module, given, hidden: kept.append(hidden))
     total, _, _ = criterion(0.1)(model, sample)
     (gradient,) = torch.autograd.grad(total, kept)
-    slots = Slots(**sample["packed"]["slots"])
-    labelled = slots.label[slots.group.ne(PADDING)].ne(IGNORE)
+    slots = sample["packed"].slots
+    from_start = Slots(*(field[:, sample["packed"].labelled_from :] for field in slots))
+    labelled = from_start.label[from_start.group.ne(PADDING)].ne(IGNORE)
     assert gradient.ne(0).any(dim=1).equal(labelled)
 
 

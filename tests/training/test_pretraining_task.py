@@ -88,7 +88,7 @@ class TestTask:
         batches = list(batches.next_epoch_itr())
         assert sum(batch["nsentences"] for batch in batches) == 4
         for batch in batches:
-            slots = batch["packed"]["slots"]
+            slots = batch["packed"].slots._asdict()
             assert slots["token"].eq(VOCABULARY.pad()).equal(slots["group"].eq(PADDING))
 
     def test_flows_are_weighed(self, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ class TestTask:
         task = set_up(binarized(tmp_path / "0", LINES), word_flow_weight=0.25, span_vocab=spans)
         task.load_dataset("train")
         data = task.dataset("train")
-        weight = data.collater([data[0]])["packed"]["weight"]
+        weight = data.collater([data[0]])["packed"].weight
         assert sorted(weight.tolist()) == [0.25] * 3 + [0.75] * 3
 
     @pytest.mark.parametrize(

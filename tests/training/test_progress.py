@@ -13,7 +13,7 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from s2sft_fairseq.data.pair_dataset import PairDataset
-from s2sft_fairseq.training.progress import GB, Progress, ProgressOptions, count_slots
+from s2sft_fairseq.training.progress import GB, Progress, ProgressOptions
 
 
 class Batches:
@@ -125,6 +125,6 @@ def test_slots_are_counted_without_padding(method: str, training: bool) -> None:
     dictionaries = dict(src_dict=VOCABULARY, tgt_dict=VOCABULARY)
     data = PairDataset(sources, targets, objective=chosen, seed=1 if training else None, **dictionaries)
     batch = data.collater([data[index] for index in range(len(pairs))])
-    alone = [data.collater([data[index]])["packed"]["slots"]["token"] for index in range(len(pairs))]
-    assert count_slots(batch) == sum(map(Tensor.numel, alone))
-    assert count_slots(batch) < batch["packed"]["slots"]["token"].numel()
+    alone = [data.collater([data[index]])["packed"].slots.token for index in range(len(pairs))]
+    assert batch["packed"].count_slots() == sum(map(Tensor.numel, alone))
+    assert batch["packed"].count_slots() < batch["packed"].slots.token.numel()

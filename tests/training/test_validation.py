@@ -20,19 +20,12 @@ from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.metrics import METRICS, Examples, Means, Metric
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 from s2sft_fairseq.search.generator import S2SFTGenerator
-from s2sft_fairseq.text import checkpoint_vocabulary as checkpoint_vocabulary
+from s2sft_fairseq.text import checkpoint_vocabulary
 from s2sft_fairseq.training.criterion import SlotCriterion
 from s2sft_fairseq.training.finetuning_options import TaskOptions
 from s2sft_fairseq.training.finetuning_task import S2SFTTask
-from s2sft_fairseq.training.validation import (
-    WITHOUT_USE,
-    Evaluation,
-    Example,
-    check_validation,
-    detokenizer,
-    metric_names,
-    spread,
-)
+from s2sft_fairseq.training.validation import Evaluation, detokenizer, spread
+from s2sft_fairseq.training.validation_options import WITHOUT_USE, Example, check_validation, metric_names
 
 END = VOCABULARY.eos()
 PAIRS = 23

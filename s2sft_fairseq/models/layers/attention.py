@@ -5,13 +5,13 @@ keys and values [N, heads, D] and the queries of all or of the wanted ones, so o
 source pass and decoding.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Callable, NamedTuple, Protocol, Tuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ...objectives.slots import Slots, concatenate
+from ...objectives.slots import Slots
 from .dropout import dropout
 from .unpadding import Places, Unpadded
 
@@ -102,159 +102,3 @@ class FullPass:
             if part.size(2)
         ]
         return torch.cat(parts, dim=2) if parts else query
-
-
-class SourcePass(FullPass):
-    """A full pass over the source alone [B, S] that keeps each layer's keys and values."""
-
-    def __init__(self, slots: Slots, bias: Bias) -> None:
-        length = slots.token.size(1)
-        super().__init__(slots, length, bias, start=length)
-        self.kept: List[KeysValues] = []
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-        self.kept.append(KeysValues(key, value))
-        return super().attend(query, key, value, dropout)
-
-
-class SourceCache(NamedTuple):
-    """What decoding needs of the sources, once a sentence: never copied per beam.
-
-    Attributes:
-        slots: [B, S].
-        layers: keys and values of every layer, [B, heads, S, D].
-        beam: rows of the search that share a sentence, R = B × beam.
-    """
-
-    slots: Slots
-    layers: List[KeysValues]
-    beam: int
-
-    def lengths(self) -> Tensor:
-        """Source lengths a row, [R, 1]."""
-        return self.slots.group.eq(0).sum(1, keepdim=True).repeat_interleave(self.beam, dim=0)
-
-    def reorder(self, rows: Tensor) -> "SourceCache":
-        """Follows fairseq's row order [new R]: the first call widens the beam, later ones drop finished sentences.
-
-        Rows of a sentence stay together and only trade places, so as long as no sentence leaves nothing moves.
-        """
-        sentences = torch.unique_consecutive(torch.div(rows, self.beam, rounding_mode="floor"))
-        beam = len(rows) // len(sentences)
-        if len(sentences) == len(self.slots.token):
-            return self._replace(beam=beam)
-        return SourceCache(
-            Slots(*(field.index_select(0, sentences) for field in self.slots)),
-            [layer.index_select(sentences) for layer in self.layers],
-            beam,
-        )
-
-
-class TargetCache:
-    """Keys and values of the target's context a row: the only part that grows, and that beams reorder.
-
-    They lie in memory with room for more, so that a step copies nothing but what the beams trade.
-
-    Attributes:
-        slots: the context so far, [R, t].
-        layers: keys and values of every layer, [2, R, heads, room, D]; empty before the first token.
-        beam: rows of the search that share a sentence.
-        spare: memory for one more layer, into which reordered rows go.
-    """
-
-    ROOM = 16
-
-    def __init__(self) -> None:
-        self.slots: Optional[Slots] = None
-        self.layers: List[Tensor] = []
-        self.beam = 1
-        self.spare: Optional[Tensor] = None
-
-    def __len__(self) -> int:
-        return 0 if self.slots is None else self.slots.token.size(1)
-
-    def reorder(self, rows: Tensor) -> None:
-        """Keeps the given rows, in that order; where no row has another to trade with, nothing moves."""
-        assert self.slots is not None
-        if self.beam == 1 and len(rows) == len(self.slots.token):
-            return
-        known = len(self)
-        self.slots = Slots(*(field.index_select(0, rows) for field in self.slots))
-        for number, layer in enumerate(self.layers):
-            spare = torch.empty_like(layer) if self.spare is None else self.spare
-            spare = spare.narrow(1, 0, len(rows))
-            torch.index_select(layer[:, :, :, :known], 1, rows, out=spare[:, :, :, :known])
-            self.layers[number], self.spare = spare, layer
-
-    def put(self, layer: int, parts: KeysValues, start: int) -> KeysValues:
-        """Notes keys and values [R, heads, l, D] of the slots from ``start`` on; returns all up to the last of them."""
-        stop = start + parts.key.size(2)
-        if layer == len(self.layers):
-            self.layers.append(self.roomy(parts.key, stop))
-        elif stop > self.layers[layer].size(3):
-            larger = self.roomy(parts.key, stop)
-            larger[:, :, :, :start] = self.layers[layer][:, :, :, :start]
-            self.layers[layer], self.spare = larger, None
-        memory = self.layers[layer]
-        for kind, part in enumerate(parts):
-            memory[kind, :, :, start:stop] = part
-        return KeysValues(memory[0, :, :, :stop], memory[1, :, :, :stop])
-
-    def roomy(self, like: Tensor, length: int) -> Tensor:
-        """Memory for the keys and values of one layer and at least ``length`` slots, twice as many in the long run."""
-        rows, heads, _, size = like.shape
-        return like.new_empty(2, rows, heads, max(self.ROOM, 2 * length), size)
-
-
-class StepPass:
-    """Attention of the slots that one decoding step adds, [R, l], over source, target so far, and themselves.
-
-    Query slots are seen in their own step only: the next step overwrites their keys and values. In the row of slots
-    those of a column lie together; the last column is wanted.
-
-    Args:
-        slots: the new slots, context first.
-        source: shared by the beams of a sentence.
-        target: extended by the new context slots as the layers pass.
-        bias: of the scores.
-    """
-
-    def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
-        self.source, self.target, self.known = source, target, len(target)
-        target.beam = source.beam
-        one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
-        self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
-        seen = slots if target.slots is None else concatenate([target.slots, slots])
-        self.target_bias = bias(slots, seen)
-        target.slots = seen.columns(0, self.known + int(slots.group[0].eq(0).sum()))
-        self.slots, self.rows = Slots(*(field.t().flatten() for field in slots)), len(slots.token)
-        self.start = len(self.slots.token) - self.rows
-
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
-        known = self.target.put(layer, KeysValues(self.columns(key), self.columns(value)), self.known)
-        context = self.attend(self.columns(query), self.source.layers[layer], known)
-        return context.permute(2, 0, 1, 3).flatten(0, 1)
-
-    def columns(self, x: Tensor) -> Tensor:
-        """[l · R, heads, D] → [R, heads, l, D]."""
-        return x.unflatten(0, (-1, self.rows)).permute(1, 2, 0, 3)
-
-    def attend(self, query: Tensor, given: KeysValues, known: KeysValues) -> Tensor:
-        """Queries [R, heads, l, D] over source [B, heads, S, D] and target [R, heads, t, D] → [R, heads, l, D]."""
-        query, asked = query * query.size(-1) ** -0.5, query.size(2)
-        on_source = self.by_sentence(query).flatten(2, 3) @ given.key.transpose(2, 3)
-        on_source = on_source.unflatten(2, (self.source.beam, asked)) + last(self.source_bias, asked)
-        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, asked)
-        scores = torch.cat([on_source, self.by_sentence(on_target)], dim=-1)  # [B, heads, beam, l, S + t]
-        share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-        source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)
-        from_source = (source_share.flatten(2, 3) @ given.value).unflatten(2, (self.source.beam, asked))
-        return self.by_row(from_source) + self.by_row(target_share) @ known.value
-
-    def by_sentence(self, rows: Tensor) -> Tensor:
-        """[R, heads, l, X] → [B, heads, beam, l, X]: what a sentence's beams ask of its source, side by side."""
-        return rows.unflatten(0, (-1, self.source.beam)).transpose(1, 2)
-
-    def by_row(self, sentences: Tensor) -> Tensor:
-        """[B, heads, beam, l, X] → [R, heads, l, X], the inverse of :meth:`by_sentence`."""
-        return sentences.transpose(1, 2).flatten(0, 1)

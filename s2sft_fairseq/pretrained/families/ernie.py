@@ -6,8 +6,9 @@ A dump of ERNIE-GEN becomes, when it is exported, an ERNIE that ``transformers``
 from dataclasses import replace
 from typing import Collection, Tuple
 
+from ...models.layers.parameter_names import SEGMENTS, TURNS
 from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules
-from .family import SEGMENTS, TRANSPOSED, TURNS, Config, Family, Rule, Setting, table, with_own
+from .family import TRANSPOSED, Config, Family, Rule, Setting, table, with_own
 
 ERNIE = Family(
     name="ernie",

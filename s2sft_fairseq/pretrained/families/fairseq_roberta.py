@@ -2,7 +2,8 @@
 
 from typing import Collection
 
-from .family import FUSED, POSITIONS, Config, Family, Rule, Setting, table, without_first
+from ...models.layers.parameter_names import POSITIONS
+from .family import FUSED, Config, Family, Rule, Setting, table, without_first
 from .roberta import HEAD, OFFSET
 
 LAYER = "sentence_encoder.layers.{n}."

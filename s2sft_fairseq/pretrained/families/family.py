@@ -7,12 +7,9 @@ from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, O
 import torch
 from torch import Tensor
 
-Config = Mapping[str, Any]
+from ...models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
 
-TOKENS = "embeddings.token.weight"
-POSITIONS = "embeddings.position.weight"
-SEGMENTS = "embeddings.segment.weight"
-TURNS = "embeddings.turn.weight"
+Config = Mapping[str, Any]
 
 
 class Codec(NamedTuple):

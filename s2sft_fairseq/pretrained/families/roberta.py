@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Collection
 
+from ...models.layers.parameter_names import POSITIONS
 from .bert import OLD_NAMES, SIZES, encoder_rules
-from .family import POSITIONS, Config, Family, Rule, Setting, table, without_first
+from .family import Config, Family, Rule, Setting, table, without_first
 
 OFFSET = 2
 HEAD = table(

@@ -1,0 +1,63 @@
+"""The vocabulary of the data beside that of a pretrained checkpoint: whether they belong together, what either adds."""
+
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from ..common.errors import UserError
+from ..text import vocabulary
+from ..text.dictionary import PretrainedDictionary
+from ..text.special_tokens import is_ordinary
+from .checkpoint import Pretrained
+
+
+def check_vocabulary(
+    pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
+) -> List[str]:
+    """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
+
+    A checkpoint may have rows beyond its vocabulary, which belong to no token. The data may have been binarized before
+    or after the vocabulary has grown by what a method needs, ``extra``.
+
+    Returns:
+        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, and extra ones.
+
+    Raises:
+        UserError: they do not belong together.
+    """
+    directory, rows = pretrained.directory, pretrained.rows()
+    own = pretrained.vocabulary or dictionary.symbols[:rows]
+    added = [] if add is None else vocabulary.read_additions(Path(add), own)
+    expected = [*own, *added]
+    brought = [token for token in extra if token not in expected]
+    if len(own) > rows:
+        raise UserError(
+            f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
+            "use files that belong together"
+        )
+    if dictionary.symbols not in (expected, [*expected, *brought]):
+        raise UserError(
+            f"the data were binarized with another vocabulary than that of {directory}: "
+            f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
+            "--joined-dictionary, or name what was added with --vocab-add"
+        )
+    return [*added, *brought]
+
+
+def tokens_beyond(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
+    """The tokens that the checkpoint's vocabulary has after that of the data, if no text leads to any of them.
+
+    Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
+    """
+    own = pretrained.vocabulary
+    beyond = own[len(dictionary) :]
+    if own[: len(dictionary)] != dictionary.symbols or any(map(is_ordinary, beyond)):
+        return []
+    return beyond
+
+
+def difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    """Where two vocabularies part first."""
+    for row, (one, other) in enumerate(zip(found, expected)):
+        if one != other:
+            return f"row {row} is {one!r}, not {other!r}"
+    return f"{len(found):,} tokens, not {len(expected):,}"
