@@ -1,5 +1,6 @@
 """Generating in bfloat16 and in eight-bit integers: nearly the same scores, through the same commands."""
 
+import sys
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -9,6 +10,7 @@ from builders import METHODS, padded, random_model, random_pairs, shifted
 from commands import best, generate_command, run
 from torch import Tensor
 
+from s2sft_fairseq.errors import UserError
 from s2sft_fairseq.precision import PRECISIONS
 
 ROUNDED = sorted(set(PRECISIONS) - {"float32"})
@@ -53,6 +55,13 @@ def test_int8_leaves_the_embeddings() -> None:
     PRECISIONS["int8"](model.transformer)
     assert model.transformer.embeddings.token.weight.equal(before)
     assert model.transformer.dtype is torch.float32
+
+
+def test_int8_without_torch_ao(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch has announced that it will drop it: one line instead of a traceback."""
+    monkeypatch.setitem(sys.modules, "torch.ao.quantization", None)
+    with pytest.raises(UserError, match=r"int8 needs torch\.ao, which torch .* no longer has; use bfloat16"):
+        PRECISIONS["int8"](random_model("masked", dtype=torch.float32).transformer)
 
 
 @pytest.mark.slow
