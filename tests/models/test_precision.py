@@ -1,5 +1,6 @@
 """Generating in bfloat16 and in eight-bit integers: nearly the same scores, through the same commands."""
 
+import sys
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -9,7 +10,9 @@ from builders import METHODS, padded, random_model, random_pairs, shifted
 from commands import best, generate_command, run
 from torch import Tensor
 
+from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.precision import PRECISIONS
+from s2sft_fairseq.search import options as search_options
 
 ROUNDED = sorted(set(PRECISIONS) - {"float32"})
 
@@ -55,6 +58,13 @@ def test_int8_leaves_the_embeddings() -> None:
     assert model.transformer.dtype is torch.float32
 
 
+def test_int8_without_torch_ao(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch has announced that it will drop it: one line instead of a traceback."""
+    monkeypatch.setitem(sys.modules, "torch.ao.quantization", None)
+    with pytest.raises(UserError, match=r"int8 needs torch\.ao, which torch .* no longer has; use bfloat16"):
+        PRECISIONS["int8"](random_model("masked", dtype=torch.float32).transformer)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ROUNDED)
 def test_generating(data: Path, imported: Dict[str, Path], precision: str) -> None:
@@ -64,3 +74,8 @@ def test_generating(data: Path, imported: Dict[str, Path], precision: str) -> No
     rounded = best(run(generate_command(data, imported["infilling"], inference_precision=precision, **options)).out)
     assert len(rounded) == len(exact) == 100
     assert sum(one == other for one, other in zip(exact, rounded)) >= 50
+
+
+def test_the_flag_names_the_models_precisions() -> None:
+    """The search options stand below the models, and so list the names themselves."""
+    assert set(map(str, search_options.PRECISIONS)) == set(PRECISIONS)
