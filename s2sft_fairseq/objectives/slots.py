@@ -13,6 +13,7 @@ from typing import Iterable, NamedTuple, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from .source_layouts import Segments
 
@@ -96,16 +97,20 @@ def make(
     group: Union[Tensor, int] = 0,
     label: Union[Tensor, int] = IGNORE,
 ) -> Slots:
-    """Slots of the tokens [B, L], the other fields broadcast to them; where a token is ``pad``, filling."""
-    fields = (token, position, segment, turn, step, group, label)
+    """Slots of the tokens [B, L], the other fields broadcast to them; where a token is ``pad``, padding slots."""
     padded = token.eq(pad)
+
+    def field(value: Union[Tensor, int], in_padding: Tensor) -> Tensor:
+        return torch.as_tensor(value, device=token.device).expand_as(token).masked_fill(padded, int(in_padding))
+
     return Slots(
-        *(
-            torch.as_tensor(field, device=token.device)
-            .expand_as(token)
-            .masked_fill(padded, pad if field is token else int(filling))
-            for field, filling in zip(fields, PAD_SLOT)
-        )
+        token=token,
+        position=field(position, PAD_SLOT.position),
+        segment=field(segment, PAD_SLOT.segment),
+        turn=field(turn, PAD_SLOT.turn),
+        step=field(step, PAD_SLOT.step),
+        group=field(group, PAD_SLOT.group),
+        label=field(label, PAD_SLOT.label),
     )
 
 
@@ -213,13 +218,12 @@ def concatenate(parts: Iterable[Slots]) -> Slots:
 
 def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
     """Slots of single sentences [1, l] under one another, filled up on the right: [B, max l]."""
-    filling = PAD_SLOT._replace(token=torch.tensor(pad))
-    return Slots(
-        *(
-            torch.nn.utils.rnn.pad_sequence([field[0] for field in fields], batch_first=True, padding_value=float(fill))
-            for fields, fill in zip(zip(*examples), filling)
-        )
-    )
+    pad_slot = PAD_SLOT._replace(token=torch.tensor(pad))
+    columns = []
+    for fields, padding in zip(zip(*examples), pad_slot):
+        rows = [field[0] for field in fields]
+        columns.append(pad_sequence(rows, batch_first=True, padding_value=float(padding)))
+    return Slots(*columns)
 
 
 def collate(examples: Sequence[Blocks], *, pad: int) -> Blocks:

@@ -173,14 +173,11 @@ def grouped(parameters: Iterable[nn.Parameter], *, weight_decay: float, layer_de
     def key(parameter: nn.Parameter) -> ParameterGroup:
         return getattr(parameter, "param_group", ParameterGroup(above=0, decays=True))
 
-    return [
-        {
-            "params": list(members),
-            "weight_decay": weight_decay if group.decays else 0.0,
-            "lr_scale": layer_decay**group.above,
-        }
-        for group, members in groupby(sorted(parameters, key=key), key)
-    ]
+    groups = []
+    for group, members in groupby(sorted(parameters, key=key), key):
+        decay = weight_decay if group.decays else 0.0
+        groups.append({"params": list(members), "weight_decay": decay, "lr_scale": layer_decay**group.above})
+    return groups
 
 
 def build_adamw(groups: List[Dict[str, Any]], **options: Any) -> torch.optim.AdamW:

@@ -62,8 +62,11 @@ class Example(NamedTuple):
 def metric_names(options: ValidationOptions) -> List[str]:
     """The metrics that the options ask for, each once."""
     named = [name.strip() for name in (options.eval_metric or "").split(",")]
-    flags = ["rouge"] * options.eval_rouge + ["bleu"] * options.eval_bleu
-    return list(dict.fromkeys(filter(None, [*flags, *named])))
+    if options.eval_bleu:
+        named.insert(0, "bleu")
+    if options.eval_rouge:
+        named.insert(0, "rouge")
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def chosen_metrics(options: ValidationOptions) -> List[Metric]:
