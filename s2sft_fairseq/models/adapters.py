@@ -5,7 +5,7 @@ keep their names and their modules, so filling, exporting and rounding need not 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Container, Dict, List, Optional
+from typing import Any, List, Optional
 
 import torch
 from fairseq.dataclass import FairseqDataclass
@@ -14,7 +14,6 @@ from torch.nn.functional import gelu, linear
 from torch.utils.hooks import RemovableHandle
 
 from ..common.errors import UserError
-from .layers.parameter_names import HEAD
 from .layers.transformer import Transformer
 
 LINEARS = {
@@ -59,6 +58,10 @@ class AdapterOptions(FairseqDataclass):
     adapter_trains_head: bool = field(
         default=False, metadata={"help": "(set by the program) the pretrained weights had no whole head"}
     )
+
+
+BASE = ("adapter_base_family", "adapter_trains_head")
+"""The options by which loading and resuming know the pretrained weights below adapters."""
 
 
 def has_adapters(options: AdapterOptions) -> bool:
@@ -158,19 +161,6 @@ class Bottleneck(Adapter):
     def forward(self, base: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         """The hook: output [..., out] of the layer → [..., out]."""
         return output + self.up(gelu(self.down(output)))
-
-
-def base_options(options: AdapterOptions, family: str, names: Container[str]) -> Dict[str, Any]:
-    """The options by which loading and resuming know the pretrained weights below adapters; none without adapters.
-
-    Args:
-        options: whether there are adapters.
-        family: how the pretrained tensors are published.
-        names: our names of these tensors.
-    """
-    if not has_adapters(options):
-        return {}
-    return {"adapter_base_family": family, "adapter_trains_head": not all(name in names for name in HEAD)}
 
 
 def apply_adapters(transformer: Transformer, options: AdapterOptions, *, frozen_layers: int = 0) -> None:

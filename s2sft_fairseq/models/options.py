@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from ..common.errors import UserError, check_probability
 from ..objectives.finetuning import OBJECTIVES
 from ..objectives.source_layouts import LAYOUTS, Segments, TableSizes
-from .adapters import AdapterOptions, check_adapters
+from .adapters import BASE, AdapterOptions, check_adapters, has_adapters
 from .freezing import FreezingOptions, check_freezing
 from .layers.transformer import TransformerShape
 
@@ -117,8 +117,6 @@ SHAPE = (
     "no_key_bias",
     "relative_buckets",
     "relative_distance",
-    "adapter_base_family",
-    "adapter_trains_head",
 )
 """The options that a pretrained model decides, whatever the user says."""
 
@@ -136,7 +134,8 @@ def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> Mod
     """
     config = cfg if OmegaConf.is_config(cfg) else OmegaConf.structured(cfg)
     values: Any = {option.name: config[option.name] for option in fields(ModelOptions) if option.name in config}
-    values.update({name: shape[name] for name in SHAPE if name in shape})
+    taken = (*SHAPE, *BASE) if has_adapters(cfg) else SHAPE
+    values.update({name: shape[name] for name in taken if name in shape})
     for name, default in DEFAULTS.items():
         if values.get(name) is None:
             values[name] = shape.get(name, default)

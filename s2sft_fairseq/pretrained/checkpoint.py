@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
-from ..models.layers.parameter_names import SEGMENTS, TOKENS
+from ..models.layers.parameter_names import HEAD, SEGMENTS, TOKENS
 from ..text import vocabulary
 from .families import FAMILIES, Family, recognise
 from .families.family import Rule
@@ -71,7 +71,12 @@ class Pretrained:
         found = self.family.options(self.config, self.shapes)
         if "encoder_attention_heads" not in found:
             raise UserError(f"{self.directory}: no config.json says the number of attention heads; expected one")
-        return {**found, "pretrained_type": self.family.exported_as or self.family.name}
+        return {
+            **found,
+            "pretrained_type": self.family.exported_as or self.family.name,
+            "adapter_base_family": self.family.name,
+            "adapter_trains_head": not all(name in self.shapes for name in HEAD),
+        }
 
     def rows(self) -> int:
         """Rows of the token table."""

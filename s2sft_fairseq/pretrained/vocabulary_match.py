@@ -10,6 +10,24 @@ from ..text.special_tokens import is_ordinary
 from .checkpoint import Pretrained
 
 
+def added_tokens(
+    pretrained: Pretrained, dictionary: PretrainedDictionary, *, add: Optional[str], extra: Sequence[str]
+) -> List[str]:
+    """The tokens that a model has beyond the vocabulary of its pretrained weights, or of the data.
+
+    Args:
+        pretrained: the checkpoint.
+        dictionary: of the data.
+        add: a file of tokens that the data have beyond the checkpoint's vocabulary.
+        extra: tokens that the fine-tuning method needs.
+
+    Raises:
+        UserError: the vocabularies do not belong together.
+    """
+    kept = tokens_beyond(pretrained, dictionary)
+    return [*kept, *check_vocabulary(pretrained, dictionary.grown(kept), add, extra)]
+
+
 def check_vocabulary(
     pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
 ) -> List[str]:

@@ -115,20 +115,15 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        planned = new_model.plan_trained(cfg, self.dictionary) if from_checkpoint else self.plan(cfg)
+        if not from_checkpoint:
+            self.check_training()
+        last = Path(str(self.cfg.save_dir), str(self.cfg.restore_file))
+        planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=last)
+        if not from_checkpoint:
+            cfg.update(planned.options)  # fairseq's checkpoints store this very object
         self.adopt(planned)
         self.model = new_model.build(planned)
         return self.model
-
-    def plan(self, cfg: Any) -> NewModel:
-        """Decides about a model that is about to be trained, and notes what was decided in the options.
-
-        fairseq's checkpoints store the very options that it gave to :meth:`build_model`.
-        """
-        self.check_training()
-        planned = new_model.plan(cfg, self.dictionary, last_checkpoint=Path(self.cfg.save_dir, self.cfg.restore_file))
-        cfg.update(planned.options)
-        return planned
 
     def adopt(self, planned: NewModel) -> None:
         """Takes over what the plan of the model decides about vocabulary and layout.

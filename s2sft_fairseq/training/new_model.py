@@ -6,13 +6,13 @@ What one decision leaves for the next is an argument, never a change of the opti
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Type
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Type
 
 import torch
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
 from ..common.errors import UserError
-from ..models.adapters import apply_adapters, base_options, has_adapters
+from ..models.adapters import apply_adapters, has_adapters
 from ..models.freezing import apply_freezing
 from ..models.layers.transformer import Transformer, TransformerShape
 from ..models.options import ModelOptions, complete, segments_of, transformer_shape
@@ -23,8 +23,8 @@ from ..objectives.slots import PredictionLayout
 from ..objectives.source_layouts import Segments
 from ..pretrained import checkpoint
 from ..pretrained.checkpoint import Pretrained
-from ..pretrained.initialization import CopiedRow, copied_rows, initialize_from_pretrained
-from ..pretrained.vocabulary_match import check_vocabulary, tokens_beyond
+from ..pretrained.initialization import copied_rows, initialize_from_pretrained
+from ..pretrained.vocabulary_match import added_tokens
 from ..text import checkpoint_vocabulary
 from ..text.dictionary import PretrainedDictionary
 from ..text.special_tokens import is_ordinary
@@ -42,7 +42,7 @@ class NewModel:
         shape: of the Transformer.
         dictionary: that of the data, with the tokens that the model adds.
         pretrained: where its tensors come from; None: they are drawn at random, or a checkpoint brings them.
-        copies: tokens without pretrained weights that begin as copies.
+        fresh_tokens: those for which the pretrained weights have no rows of their own.
         task_state: what checkpoints are to carry beside the model: the vocabulary and its files.
     """
 
@@ -52,7 +52,7 @@ class NewModel:
     shape: TransformerShape
     dictionary: PretrainedDictionary
     pretrained: Optional[Pretrained]
-    copies: Sequence[CopiedRow]
+    fresh_tokens: Sequence[str]
     task_state: Mapping[str, Any]
 
     @property
@@ -61,75 +61,87 @@ class NewModel:
         return self.method.prediction_layout(self.dictionary, self.segments)
 
 
-def plan(cfg: ModelOptions, dictionary: PretrainedDictionary, *, last_checkpoint: Path) -> NewModel:
-    """Decides about a model that is about to be trained.
+class Beginning(NamedTuple):
+    """What a model begins with.
+
+    Attributes:
+        pretrained: weights, opened; None: random ones, or those of a checkpoint.
+        shape: the options that these weights decide.
+        added_tokens: those beyond the vocabulary of the pretrained weights, or of the data.
+        task_state: as in :class:`NewModel`; None: it is still to be made.
+    """
+
+    pretrained: Optional[Pretrained]
+    shape: Mapping[str, Any]
+    added_tokens: Sequence[str]
+    task_state: Optional[Mapping[str, Any]] = None
+
+
+def plan(cfg: ModelOptions, dictionary: PretrainedDictionary, *, is_trained: bool, last_checkpoint: Path) -> NewModel:
+    """Decides about a model; neither the options nor the dictionary are changed.
 
     Args:
-        cfg: the options of the command line.
+        cfg: the options of the command line, or of the checkpoint that the model comes from.
         dictionary: of the data.
-        last_checkpoint: what training resumes from, if it is there. It tells sizes and vocabulary where the pretrained
-            directory is gone: a resumed run needs that no longer.
+        is_trained: whether it comes from a checkpoint.
+        last_checkpoint: what training resumes from, if it is there.
 
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
-    if not cfg.pretrained:
-        return settle(cfg, dictionary, {})
-    directory = Path(cfg.pretrained)
-    if last_checkpoint.is_file() and not directory.exists() and not cfg.save_adapter_only:
-        state = load_checkpoint_to_cpu(str(last_checkpoint))
-        return settle(cfg, dictionary, state["cfg"]["model"], task_state=state["task_state"])
-    return plan_pretrained(cfg, dictionary, checkpoint.read(directory, cfg.pretrained_type))
-
-
-def plan_pretrained(cfg: ModelOptions, dictionary: PretrainedDictionary, pretrained: Pretrained) -> NewModel:
-    """Decides about a model that begins with pretrained weights."""
-    kept = tokens_beyond(pretrained, dictionary)
-    extra = OBJECTIVES[cfg.finetune_method].extra_tokens
-    added = [*kept, *check_vocabulary(pretrained, dictionary.grown(kept), cfg.vocab_add, extra)]
-    adapted = base_options(cfg, pretrained.family.name, pretrained.shapes)
-    shape = {**pretrained.options(), **adapted, "added_tokens": " ".join(added)}
-    return settle(cfg, dictionary, shape, pretrained=pretrained)
-
-
-def plan_trained(cfg: ModelOptions, dictionary: PretrainedDictionary) -> NewModel:
-    """Decides about the model of a checkpoint, whose options say it all.
-
-    Where the checkpoint holds adapters alone, the other weights come from the pretrained directory again.
-
-    Raises:
-        UserError: the data have another vocabulary, or the pretrained directory is gone.
-    """
-    pretrained = None
-    if getattr(cfg, "save_adapter_only", False):  # not in older checkpoints
-        pretrained = checkpoint.read_base(Path(cfg.pretrained or ""), cfg.adapter_base_family)
-    return settle(cfg, dictionary, {}, pretrained=pretrained, task_state={})
-
-
-def settle(
-    cfg: ModelOptions,
-    dictionary: PretrainedDictionary,
-    shape: Mapping[str, Any],
-    *,
-    pretrained: Optional[Pretrained] = None,
-    task_state: Optional[Mapping[str, Any]] = None,
-) -> NewModel:
-    """Decides what follows from the options and from the shape that pretrained or trained weights have."""
     method = OBJECTIVES[cfg.finetune_method]
-    added = str(shape.get("added_tokens", cfg.added_tokens)).split()
-    grown = dictionary.grown([*(token for token in added if not is_ordinary(token)), *method.extra_tokens])
+    begin = trained_beginning(cfg) if is_trained else beginning(cfg, dictionary, last_checkpoint)
+    marks = [token for token in begin.added_tokens if not is_ordinary(token)]
+    grown = dictionary.grown([*marks, *method.extra_tokens])
     vocabulary = grown.fingerprint()
     check_fingerprint(cfg.vocabulary, vocabulary)
-    options = complete(cfg, shape, added_tokens=" ".join(added), vocabulary=vocabulary)
+    options = complete(cfg, begin.shape, added_tokens=" ".join(begin.added_tokens), vocabulary=vocabulary)
     return NewModel(
         options=options,
         method=method,
         segments=segments_of(options),
         shape=transformer_shape(options, len(grown)),
         dictionary=grown,
-        pretrained=pretrained,
-        copies=copied_rows(pretrained.lacks(added), method.copied_from, grown) if pretrained else [],
-        task_state=carried_vocabulary(grown, pretrained, added) if task_state is None else task_state,
+        pretrained=begin.pretrained,
+        fresh_tokens=begin.pretrained.lacks(begin.added_tokens) if begin.pretrained else [],
+        task_state=carried_vocabulary(grown, begin) if begin.task_state is None else begin.task_state,
+    )
+
+
+def trained_beginning(cfg: ModelOptions) -> Beginning:
+    """That of a checkpoint's model, whose options say it all.
+
+    Where the checkpoint holds adapters alone, the other weights come from the pretrained directory again.
+
+    Raises:
+        UserError: the pretrained directory is gone.
+    """
+    pretrained = None
+    if getattr(cfg, "save_adapter_only", False):  # not in older checkpoints
+        pretrained = checkpoint.read_base(Path(cfg.pretrained or ""), cfg.adapter_base_family)
+    return Beginning(pretrained, {}, cfg.added_tokens.split(), task_state={})
+
+
+def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoint: Path) -> Beginning:
+    """That of a model which is about to be trained.
+
+    A run that resumes needs the pretrained directory no longer: where that is gone, its last checkpoint tells sizes and
+    vocabulary.
+
+    Raises:
+        UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
+    """
+    if not cfg.pretrained:
+        return Beginning(None, {}, cfg.added_tokens.split())
+    directory = Path(cfg.pretrained)
+    if last_checkpoint.is_file() and not directory.exists() and not cfg.save_adapter_only:
+        state = load_checkpoint_to_cpu(str(last_checkpoint))
+        trained = state["cfg"]["model"]
+        return Beginning(None, trained, trained["added_tokens"].split(), state["task_state"])
+    pretrained = checkpoint.read(directory, cfg.pretrained_type)
+    extra = OBJECTIVES[cfg.finetune_method].extra_tokens
+    return Beginning(
+        pretrained, pretrained.options(), added_tokens(pretrained, dictionary, add=cfg.vocab_add, extra=extra)
     )
 
 
@@ -142,12 +154,10 @@ def check_fingerprint(trained_with: Optional[str], found: str) -> None:
         )
 
 
-def carried_vocabulary(
-    dictionary: PretrainedDictionary, pretrained: Optional[Pretrained], added: Sequence[str]
-) -> Dict[str, Any]:
+def carried_vocabulary(dictionary: PretrainedDictionary, begin: Beginning) -> Dict[str, Any]:
     """The part of the task's state that checkpoints carry: dictionary and vocabulary files."""
-    source = pretrained.directory if pretrained and pretrained.vocabulary else None
-    return {checkpoint_vocabulary.KEY: checkpoint_vocabulary.pack(dictionary, source=source, added=added)}
+    source = begin.pretrained.directory if begin.pretrained and begin.pretrained.vocabulary else None
+    return {checkpoint_vocabulary.KEY: checkpoint_vocabulary.pack(dictionary, source=source, added=begin.added_tokens)}
 
 
 def build(planned: NewModel) -> S2SFTModel:
@@ -156,7 +166,8 @@ def build(planned: NewModel) -> S2SFTModel:
     with on_meta:  # pretrained tensors become the model's own, so that there is one copy in memory
         model = S2SFTModel(planned.options, Transformer(planned.shape), planned.layout)
     if planned.pretrained:
-        initialize_from_pretrained(model.transformer, planned.pretrained, planned.copies)
+        copies = copied_rows(planned.fresh_tokens, planned.method.copied_from, planned.dictionary)
+        initialize_from_pretrained(model.transformer, planned.pretrained, copies)
     prepare_tuning(model, planned.pretrained)
     return model
 

@@ -12,7 +12,9 @@ from ..common.errors import UserError
 from ..common.registered_options import check_declared, with_options_of
 from ..data.binarized import BinarizedSplit, data_folder, data_folders, shared_vocabulary
 from ..data.text_dataset import TextBlocks, TextDataset
+from ..models.seq2seq_model import S2SFTModel
 from ..objectives.pretraining import PRETRAINING
+from ..objectives.source_layouts import LAYOUTS
 from ..text.dictionary import PretrainedDictionary
 from .finetuning_options import TaskOptions
 from .finetuning_task import S2SFTTask
@@ -76,17 +78,24 @@ class PretrainingTask(S2SFTTask):
             )
         super().check_training()
 
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> S2SFTModel:
+        """As for fine-tuning.
+
+        Raises:
+            UserError: what fine-tuning refuses, or a layout of sources in parts, which a text does not have.
+        """
+        if LAYOUTS[str(cfg.source_layout)].parts:
+            raise UserError(
+                f"--source-layout {cfg.source_layout}: a text has no parts; pre-train without it, and fine-tune with it"
+            )
+        return super().build_model(cfg, from_checkpoint)
+
     def adopt(self, planned: NewModel) -> None:
         """As for fine-tuning; then the objective, which needs the method's layout.
 
         Raises:
-            UserError: what fine-tuning refuses, or a layout of sources in parts, which a text has not.
+            UserError: what fine-tuning refuses, or an option that belongs to another objective.
         """
-        if planned.segments.parts:
-            raise UserError(
-                f"--source-layout {planned.options.source_layout}: a text has no parts; pre-train without it, and "
-                "fine-tune with it"
-            )
         chosen = str(self.cfg.objective)
         check_declared(self.cfg, chosen, PRETRAINING, "--objective")
         super().adopt(planned)

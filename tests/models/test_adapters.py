@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.models.adapters import HEAD, LINEARS, apply_adapters, merge
+from s2sft_fairseq.models.adapters import LINEARS, apply_adapters, merge
 from s2sft_fairseq.models.checkpoints import FINGERPRINT
+from s2sft_fairseq.models.layers.parameter_names import HEAD
 from s2sft_fairseq.models.partial_checkpoints import TrainedPart, fingerprint
 from s2sft_fairseq.models.precision import PRECISIONS
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
@@ -107,7 +108,7 @@ def test_only_adapters_are_trained(kind: str, new_head: bool) -> None:
     adapters = {name for name in trained if ".lora." in name or ".bottleneck." in name}
     assert adapters
     assert all(name.startswith("layers.1.") for name in adapters)
-    assert trained - adapters == (HEAD if new_head else set())
+    assert trained - adapters == (set(HEAD) if new_head else set())
 
 
 def partial(kind: str, *, seed: int = 0, **options: Any) -> S2SFTModel:

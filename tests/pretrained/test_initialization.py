@@ -143,9 +143,10 @@ class TestVocabulary:
 
     def test_tokens_that_the_checkpoint_has_behind_the_data(self, tmp_path: Path) -> None:
         """Those that no text leads to: data that were binarized without them are as good."""
-        opened = self.opened(tmp_path)
+        directory = self.opened(tmp_path).directory
         for behind, kept in ((["[ATTN]"], ["[ATTN]"]), (["[ATTN]", "[NOISE]"], ["[ATTN]", "[NOISE]"]), (["more"], [])):
             write_lines(tmp_path / "vocab.txt", [*BERT_VOCABULARY, *behind])
+            opened = read(directory)
             assert tokens_beyond(opened, PretrainedDictionary(BERT_VOCABULARY)) == kept
             assert tokens_beyond(opened, PretrainedDictionary([*BERT_VOCABULARY[:-1], "x"])) == []
 
