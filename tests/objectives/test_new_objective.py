@@ -1,5 +1,6 @@
-"""A new fine-tuning method is one new file in ``objectives/``: it trains, generates and is offered."""
+"""A new fine-tuning method is one new file, the one that CONTRIBUTING shows: it trains, generates and is offered."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,45 +9,21 @@ from commands import ROOT, best, generate_command, run, train_command, weights
 
 pytestmark = pytest.mark.slow
 
-SPAN_MASKED = '''
-"""Span-masked fine-tuning: one span of the target gives way to a token of the method's own, and is predicted."""
-
-import numpy as np
-import torch
-from torch import Tensor
-
-from ..dictionary import PretrainedDictionary
-from ..segments import Segments
-from ..slots import IGNORE, Blocks, Convention
-from .objective import Objective, register_objective
+MARK = '@register_objective("span_masked")'
 
 
-@register_objective("span_masked")
-class SpanMasked(Objective):
-    """The tokens from a random first to a random last one are masked; decoding is that of ``masked``."""
-
-    extra_tokens = ("[SPAN]",)
-
-    @classmethod
-    def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> Convention:
-        return super().prediction_layout(dictionary, segments)._replace(query=dictionary.index("[SPAN]"))
-
-    def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
-        first, last = sorted(rng.integers(len(target), size=2))
-        order = torch.arange(len(target))
-        chosen = (order >= first) & (order <= last)
-        given, known, query = self.evaluate(source, target)
-        token = known.token.masked_fill(chosen, self.convention.query)
-        label = target.masked_fill(~chosen, IGNORE).unsqueeze(0)
-        return Blocks(given, known._replace(token=token, label=label), query.columns(0, 0))
-'''
+def example() -> str:
+    """The file that CONTRIBUTING shows."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    (found,) = [block for block in blocks if MARK in block]
+    return found
 
 
 @pytest.fixture
 def extended(tmp_path: Path) -> Path:
     """A copy of the package with one more file."""
     package = Path(shutil.copytree(ROOT / "s2sft_fairseq", tmp_path / "elsewhere" / "s2sft_fairseq"))
-    (package / "objectives" / "span_masked.py").write_text(SPAN_MASKED.lstrip())
+    (package / "objectives" / "finetuning" / "span_masked.py").write_text(example(), encoding="utf-8")
     return package
 
 
