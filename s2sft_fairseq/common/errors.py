@@ -1,9 +1,8 @@
 """What a user's mistake looks like: one line that says what was found, what was expected and how to mend it."""
 
-import functools
 import sys
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, Optional, Type
+from typing import Iterator, Optional, Type
 
 PREFIX = "s2sft_fairseq: error:"
 OF_FLAGS = ("--", "Must specify batch size ", "Sentences lengths should not exceed max_tokens", "The dataset is empty.")
@@ -60,24 +59,6 @@ def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__context__
-
-
-def names_its_checkpoint(load: Callable[..., Dict[str, Any]]) -> Callable[..., Dict[str, Any]]:
-    """Lets a function that reads a checkpoint, its first argument, raise UserError for a file that it cannot read."""
-
-    @functools.wraps(load)
-    def load_or_name(path: str, *args: Any, **options: Any) -> Dict[str, Any]:
-        try:
-            return load(path, *args, **options)
-        except (UserError, FileNotFoundError, MemoryError):  # they say what is wrong
-            raise
-        except Exception as error:
-            reason = type(error).__name__
-            raise UserError(
-                f"{path} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"
-            ) from error
-
-    return load_or_name
 
 
 def report_user_errors() -> None:

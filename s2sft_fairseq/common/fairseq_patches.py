@@ -10,33 +10,31 @@ release of fairseq, torch, argparse or sacrebleu may take them away without noti
 - ``EpochBatchIterator._cur_epoch_itr``: nothing else lets go of an epoch's workers before the process ends.
 - ``FairseqOptimizer._optimizer``: where fairseq expects a subclass to put torch's optimizer.
 - ``torch.nn.Module._apply``: what ``to``, ``cuda``, ``half`` and ``float`` have in common.
+- ``fairseq.distributed.utils._TensorPlaceholder``: what stands for each tensor in the checkpoint that processes share.
 - sacrebleu's ``_extract_corpus_statistics`` and ``_compute_score_from_stats``: the counts of each line, which bootstrap
   samples add up; the public functions return finished scores.
 """
 
 import argparse
-import collections
 import functools
 import io
 import os
 import sys
-import typing
 import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Callable, List
 
-import omegaconf
 import torch
 from fairseq import checkpoint_utils
-from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 
-from .errors import UserError, names_its_checkpoint, report_user_errors
+from .checkpoint_files import TYPES, names_its_checkpoint
+from .errors import UserError, report_user_errors
 from .host import fairseq_command
 from .text_lines import count_lines
 
-TASKS = ("s2s_ft", "s2s_pretraining")
+CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
 
 def run_command(main: Callable[[], object]) -> None:
@@ -78,29 +76,13 @@ def refuse_bad_input() -> None:
 
 
 def allow_checkpoint_types() -> None:
-    """Lists the types in fairseq's checkpoints as safe, so that several processes can resume with torch ≥ 2.6.
+    """Lets torch ≥ 2.6 read fairseq's checkpoints, which hold the configuration as an object.
 
-    fairseq sends the checkpoint from the first process to the others with its configuration as an object. The file
-    itself holds plain containers and needs none of this.
+    fairseq's functions read those that import_pretrained wrote; and a training that several processes resume sends the
+    checkpoint from the first process to the others.
     """
-    if not hasattr(torch.serialization, "add_safe_globals"):
-        return
-    torch.serialization.add_safe_globals(
-        [
-            argparse.Namespace,
-            omegaconf.DictConfig,
-            omegaconf.ListConfig,
-            omegaconf.base.ContainerMetadata,
-            omegaconf.base.Metadata,
-            omegaconf.nodes.AnyNode,
-            typing.Any,
-            dict,
-            list,
-            int,
-            collections.defaultdict,
-            distributed_utils._TensorPlaceholder,
-        ]
-    )
+    if hasattr(torch.serialization, "add_safe_globals"):
+        torch.serialization.add_safe_globals(list(TYPES))
 
 
 def copy_whole_files() -> None:
@@ -132,7 +114,7 @@ def check_texts_first() -> None:
     binarize = command.main
 
     def main(args: argparse.Namespace) -> None:
-        if args.task in TASKS:
+        if args.task in CHECKED_TASKS:
             check_texts(args)
         binarize(args)
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from torch import Tensor
 
-from ..common.errors import UserError, names_its_checkpoint
+from ..common.checkpoint_files import load_checkpoint
+from ..common.errors import UserError
 from ..pretrained.families.family import TOKENS
 
 PREFIX = "transformer."
@@ -58,7 +58,7 @@ def read(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str,
     """
     if not path.is_file():
         raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
-    state = names_its_checkpoint(load_checkpoint_to_cpu)(str(path), overrides)
+    state = load_checkpoint(str(path), overrides)
     state.pop("last_optimizer_state", None)
     if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
         raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")
