@@ -7,6 +7,7 @@ Next to these changes stand the members with a leading underscore that the packa
 release of fairseq, torch, argparse or sacrebleu may take them away without notice:
 
 - ``argparse.HelpFormatter._get_help_string``: the only way to say which options show their default in ``--help``.
+- ``argparse._ArgumentGroup``: the type of what ``add_argument_group`` returns.
 - ``EpochBatchIterator._cur_epoch_itr``: nothing else lets go of an epoch's workers before the process ends.
 - ``FairseqOptimizer._optimizer``: where fairseq expects a subclass to put torch's optimizer.
 - ``torch.nn.Module._apply``: what ``to``, ``cuda``, ``half`` and ``float`` have in common.
