@@ -34,7 +34,7 @@ from pathlib import Path
 
 def cut_short(source, destination):
     Path(destination).write_bytes(Path(source).read_bytes()[:100])
-    if Path(source).name == "checkpoint_1_2.pt":
+    if (Path(source).name, Path(destination).name[:15]) == ("checkpoint_1_2.pt", "checkpoint_last"):
         os._exit(9)
     return whole(source, destination)
 
@@ -42,7 +42,7 @@ whole, shutil.copyfile = shutil.copyfile, cut_short
 from fairseq_cli.train import cli_main
 cli_main()
 """
-"""fairseq-train, killed in the middle of its second copy."""
+"""fairseq-train, killed while it copies its second checkpoint to checkpoint_last.pt."""
 
 NAMEDTUPLE = ("_asdict", "_replace")
 """Public, in spite of the underscore that keeps them apart from fields."""
