@@ -22,6 +22,8 @@ from experiment_table import Experiments
 from run import execute, is_finished, write_whole
 from tqdm import tqdm
 
+from s2sft_fairseq.common.fairseq_patches import run_command
+
 
 def do(step: Step, *, dry: bool) -> None:
     """Runs the commands of a step, unless they have been run."""
@@ -101,4 +103,4 @@ def show(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

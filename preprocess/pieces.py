@@ -26,7 +26,7 @@ from fairseq.registry import REGISTRIES
 from text_files import read_lines, write_files
 from tqdm import tqdm
 
-import s2sft_fairseq  # noqa: F401  (registers its encoders, and makes one line of a user's mistake)
+from s2sft_fairseq.common.fairseq_patches import run_command
 
 BATCH = 2000  # lines
 INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fastBPE"}
@@ -110,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

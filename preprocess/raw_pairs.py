@@ -33,6 +33,7 @@ from raw_formats.records import SENTENCE_END, Example, Records
 from text_files import write_columns, write_files
 from tqdm import tqdm
 
+from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.metrics.postprocessing.penn_treebank import penn_tokens
 from s2sft_fairseq.metrics.postprocessing.steps import REFERENCE_SENTENCE_END
 from s2sft_fairseq.objectives.source_layouts import LAYOUTS
@@ -264,4 +265,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

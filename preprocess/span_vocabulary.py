@@ -24,6 +24,7 @@ from ngram_counts import Runs, count, spelled
 from text_files import write_files
 from tqdm import tqdm
 
+from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.text import vocabulary
 from s2sft_fairseq.text.special_tokens import is_ordinary
 
@@ -140,4 +141,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from text_files import write_files
 
+from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 from s2sft_fairseq.text.vocabulary import read
 
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

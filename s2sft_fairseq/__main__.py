@@ -8,6 +8,7 @@ from typing import Optional
 
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
+from .common.fairseq_patches import run_command
 from .models.options import ModelOptions
 from .text.tokenizers.tokenizer import TokenizerOptions
 from .training.criterion import LabelSmoothedOptions
@@ -49,4 +50,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    parser().print_help()
+    run_command(parser().print_help)

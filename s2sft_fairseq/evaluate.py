@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 from .common.errors import UserError
+from .common.fairseq_patches import run_command
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
 from .metrics.metric import non_negative_int
@@ -140,4 +141,4 @@ def plain(value: Any) -> Any:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, such as head, ends the program
-    main()
+    run_command(main)

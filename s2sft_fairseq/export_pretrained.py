@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .common.atomic_files import whole_files
 from .common.errors import UserError
+from .common.fairseq_patches import run_command
 from .merge_adapters import merged_tensors
 from .models import checkpoints
 from .models.adapters import has_adapters
@@ -133,4 +134,4 @@ def main(argv: Optional[List[str]] = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

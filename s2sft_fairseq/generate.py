@@ -23,8 +23,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from .common.errors import UserError
-from .common.preprocessing import count_lines
-from .common.text_lines import STANDARD, growing, read_lines
+from .common.fairseq_patches import run_command
+from .common.text_lines import STANDARD, count_lines, growing, read_lines
 from .generate_options import arguments
 from .hub import Hypothesis, S2SModel
 from .models import checkpoints
@@ -127,4 +127,4 @@ def output_line(hypotheses: Sequence[Hypothesis], *, scores: bool) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ from fairseq.registry import REGISTRIES
 from .__main__ import HelpFormatter
 from .common.text_lines import STANDARD
 from .hub_loading import BATCH
-from .search.keyword_options import TextGeneration
+from .search.keyword_options import text_generation
 from .search.options import SearchOptions
 
 
@@ -34,7 +34,7 @@ def arguments(argv: Optional[Sequence[str]], description: Optional[str]) -> argp
     add_files(parser.add_argument_group("files"))
     add_speed(parser.add_argument_group("speed and memory"))
     gen_parser_from_dataclass(parser.add_argument_group("search"), SearchOptions())
-    gen_parser_from_dataclass(parser.add_argument_group("search (fairseq's options)"), TextGeneration())
+    gen_parser_from_dataclass(parser.add_argument_group("search (fairseq's options)"), text_generation())
     add_text(parser.add_argument_group("text (where the checkpoint does not tell)"), argv)
     parser.add_argument("-h", "--help", action="help", help="show this text, with the options of the --bpe given")
     return parser.parse_args(argv)

@@ -66,7 +66,8 @@ class S2SModel(GeneratorHubInterface):
         Raises:
             UserError: what is missing, and how to give it.
         """
-        loaded = loading.load(os.fspath(path), data=data, overrides=overrides)
+        with torch.random.fork_rng(devices=[]):  # a model begins with random weights, which the checkpoint's replace
+            loaded = loading.load(os.fspath(path), data=data, overrides=overrides)
         model = cls(loaded.cfg, loaded.task, loaded.models)
         model.bpe = loaded.splitter
         return model.eval()
@@ -152,7 +153,8 @@ class S2SModel(GeneratorHubInterface):
             max_positions=self.max_positions,
             disable_iterator_cache=True,
         )
-        for batch in batches.next_epoch_itr(shuffle=False):
+        for rows in batches.frozen_batches:  # a loader of torch's would draw from its global generator
+            batch = batches.collate_fn([dataset[row] for row in rows])
             sample = utils.apply_to_sample(lambda tensor: tensor.to(self.device), batch)
             found = self.task.inference_step(generator, self.models, sample, constraints=sample.get("constraints"))
             yield from zip(batch["id"].tolist(), found)

@@ -52,8 +52,8 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
         splitter = build_bpe(state["cfg"], side, overrides)
     cfg = state["cfg"]
     models, _ = load_model_ensemble([str(first)], task=task, state=state)
-    if others:
-        models += load_model_ensemble([str(other) for other in others], overrides, task=task)[0]
+    for other in others:
+        models += load_model_ensemble([str(other)], task=task, state=checkpoints.read(other, overrides))[0]
     return Loaded(cfg, task, models, splitter)
 
 

@@ -16,6 +16,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from .common.atomic_files import whole_files
+from .common.fairseq_patches import run_command
 from .models.seq2seq_model import S2SFTModel
 from .objectives.finetuning import OBJECTIVES
 from .pretrained.checkpoint import check_directory
@@ -107,4 +108,4 @@ def main(argv: Optional[List[str]] = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

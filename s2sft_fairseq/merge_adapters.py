@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .common.atomic_files import whole_files
 from .common.errors import UserError
+from .common.fairseq_patches import run_command
 from .models import checkpoints
 from .models.adapters import has_adapters, merge
 from .text.checkpoint_vocabulary import CheckpointVocabulary, unpacked
@@ -81,4 +82,4 @@ def main(argv: Optional[List[str]] = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

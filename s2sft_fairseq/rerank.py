@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from .common.atomic_files import whole_files
 from .common.errors import UserError
+from .common.fairseq_patches import run_command
 from .metrics import METRICS
 from .metrics.texts import read_lines
 from .search.nbest import NBestHypothesis, NBestLists, read_nbest
@@ -153,4 +154,4 @@ def main(argv: Optional[List[str]] = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

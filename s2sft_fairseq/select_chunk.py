@@ -24,8 +24,8 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from tqdm import tqdm
 
 from .common.errors import UserError
-from .common.preprocessing import count_lines
-from .common.text_lines import STANDARD, read_lines, whole
+from .common.fairseq_patches import run_command
+from .common.text_lines import STANDARD, count_lines, read_lines, whole
 from .text.passage_selection import KEEP, Source, select
 from .text.tokenizers.auto import AutoTokenizer
 from .text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
@@ -126,4 +126,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -8,6 +8,7 @@ import argparse
 import re
 from pathlib import Path
 
+from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.metrics.texts import Files, read_texts
 
 SIGNATURE = re.compile(r"[\w.]+(\((?:[^()]|\([^()]*\))*\))? ")
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,7 +1,6 @@
 """What a user's mistake looks like: one line that says what was found, what was expected and how to mend it."""
 
 import sys
-from traceback import walk_tb
 from types import TracebackType
 from typing import Iterator, Optional, Type
 
@@ -12,7 +11,7 @@ NO_ALIGNMENT = "{flag}: this model has no cross-attention to align by; leave it 
 
 
 class UserError(ValueError):
-    """A mistake that its maker can mend; on the command line it is printed as one line, with exit status 1."""
+    """A mistake that its maker can mend; a command prints it as one line and ends with status 1."""
 
 
 def check_probability(flag: str, value: float) -> None:
@@ -33,7 +32,7 @@ def one_line(error: BaseException) -> Optional[str]:
             f"the input is not valid {decoding.encoding.upper()} (byte 0x{byte:02x}: {decoding.reason}); "
             "convert it first, for instance with `iconv -f LATIN1 -t UTF-8 FILE`"
         )
-    return refused_by_fairseq(error) or missing_file(error) or damaged_checkpoint(error)
+    return refused_by_fairseq(error) or missing_file(error)
 
 
 def refused_by_fairseq(error: BaseException) -> Optional[str]:
@@ -55,13 +54,6 @@ def missing_file(error: BaseException) -> Optional[str]:
     return None
 
 
-def damaged_checkpoint(error: BaseException) -> Optional[str]:
-    """A checkpoint that fairseq could not read."""
-    checkpoint = checkpoint_being_read(error)
-    reason = type(error).__name__
-    return checkpoint and f"{checkpoint} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"
-
-
 def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:
     """An error, and those during whose handling it was raised (fairseq's reader trips over bad UTF-8 twice)."""
     while error is not None:
@@ -69,15 +61,8 @@ def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:
         error = error.__context__
 
 
-def checkpoint_being_read(error: BaseException) -> Optional[str]:
-    """The checkpoint that fairseq was reading when an error was raised, if it was."""
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
-    paths = [f.f_locals.get("path") for f in frames if f.f_code.co_name == "load_checkpoint_to_cpu"]
-    return paths[0] if paths else None
-
-
-def install_hook() -> None:
-    """Lets uncaught user errors end the process with one line on standard error instead of a traceback."""
+def report_user_errors() -> None:
+    """Lets a user's mistake end the process with one line on standard error where Python would show a traceback."""
     inherited = sys.excepthook
 
     def hook(kind: Type[BaseException], error: BaseException, traceback: Optional[TracebackType]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, ContextManager, Iterable, Iterator, NamedTuple
 
 from .atomic_files import whole_files
+from .errors import UserError
 
 STANDARD = "-"
 """Names standard input and standard output."""
@@ -19,6 +20,21 @@ def read_lines(path: str) -> Iterator[str]:
     with nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb") as lines:
         for line in lines:
             yield line.decode("utf-8").rstrip("\r\n")
+
+
+def count_lines(path: Path) -> int:
+    """The number of lines of a text file, all of which are UTF-8."""
+    count = 0
+    with open(path, "rb") as lines:
+        for count, line in enumerate(lines, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}: line {count} is not valid UTF-8 (byte 0x{line[error.start]:02x}: {error.reason}); "
+                    "convert the file first, for instance with `iconv -f LATIN1 -t UTF-8`"
+                ) from None
+    return count
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Where a trained model lies, and what is in it."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from torch import Tensor
 
+from ..common.checkpoint_files import load_checkpoint
 from ..common.errors import UserError
 from .layers.parameter_names import TOKENS
 
@@ -46,15 +46,19 @@ def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None
         )
 
 
-def read(path: Path) -> Dict[str, Any]:
+def read(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
     """A fairseq checkpoint of this plugin's model, without what only its training needs.
 
+    Args:
+        path: the file.
+        overrides: options by name that count instead of those in the checkpoint.
+
     Raises:
-        UserError: no such file, or another model.
+        UserError: no such file, one that cannot be read, or another model.
     """
     if not path.is_file():
         raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
-    state = load_checkpoint_to_cpu(str(path))
+    state = load_checkpoint(str(path), overrides)
     state.pop("last_optimizer_state", None)
     if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
         raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")

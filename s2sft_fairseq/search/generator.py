@@ -1,10 +1,11 @@
 """Beam search: fairseq's, with n-gram blocking that works and the length penalty of the papers."""
 
 import sys
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 import torch
 from fairseq.data import Dictionary
+from fairseq.models import BaseFairseqModel
 from fairseq.search import LengthConstrainedBeamSearch
 from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor
@@ -77,14 +78,21 @@ class S2SFTGenerator(SequenceGenerator):
         if self.gnmt:
             self.normalize_scores = False
 
-    def _generate(
+    def generate(
         self,
+        models: Sequence[BaseFairseqModel],
         sample: Dict[str, Dict[str, Tensor]],
-        prefix_tokens: Optional[Tensor] = None,
+        *,
         constraints: Optional[Tensor] = None,
-        bos_token: Optional[int] = None,
+        **given: Any,
     ) -> Hypotheses:
         """Searches as fairseq does, with one line for what cannot be found.
+
+        Args:
+            models: not read, the generator has them; fairseq's generators share this call.
+            sample: a batch.
+            constraints: words that each hypothesis must hold, as fairseq packs them.
+            **given: fairseq's ``prefix_tokens`` and ``bos_token``.
 
         Raises:
             UserError: hypotheses must be longer than they can be, hold constraints that are no words or too many, or
@@ -94,7 +102,7 @@ class S2SFTGenerator(SequenceGenerator):
         check_lengths(self.min_len, longest)
         if self.search.supports_constraints:
             check_constraints(constraints, self.tgt_dict, longest)
-        found: Hypotheses = super()._generate(sample, prefix_tokens, constraints, bos_token)
+        found: Hypotheses = super().generate(models, sample, constraints=constraints, **given)
         if not all(found):
             raise UserError(
                 f"no hypothesis of up to {longest} words is allowed by all search flags; loosen --constraints, "

@@ -2,10 +2,11 @@
 
 import copy
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import field, fields, make_dataclass
 from difflib import get_close_matches
-from typing import Any, Iterable, Iterator, List, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
+from fairseq.dataclass import FairseqDataclass
 from fairseq.dataclass.configs import GenerationConfig
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -21,16 +22,19 @@ OF_FAIRSEQ = (
 )
 """fairseq's search options without those that need targets, an aligned source or another kind of model."""
 
-OF_PLUGIN = tuple(field.name for field in fields(SearchOptions) if field.name not in ("_name", "inference_precision"))
+OF_PLUGIN = tuple(
+    option.name for option in fields(SearchOptions) if option.name not in ("_name", "inference_precision")
+)
 """Those that the task adds, without the one that changes the weights."""
 
 
-class TextGeneration(GenerationConfig):
-    """fairseq's search options, as flags for plain text."""
-
-    def _get_all_attributes(self) -> List[str]:
-        """The options that become flags."""
-        return list(OF_FAIRSEQ)
+def text_generation() -> FairseqDataclass:
+    """fairseq's search options for plain text, as a dataclass whose fields become flags."""
+    known = {option.name: option for option in fields(GenerationConfig)}
+    chosen = [known[name] for name in OF_FAIRSEQ]
+    same = [(option.name, option.type, field(default=option.default, metadata=option.metadata)) for option in chosen]
+    options: FairseqDataclass = make_dataclass("TextGeneration", same, bases=(FairseqDataclass,))()
+    return options
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Type
 
 import torch
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
+from ..common.checkpoint_files import load_checkpoint
 from ..common.errors import UserError
 from ..models.adapters import apply_adapters, has_adapters
 from ..models.freezing import apply_freezing
@@ -135,7 +135,7 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
         return Beginning(None, {}, cfg.added_tokens.split())
     directory = Path(cfg.pretrained)
     if last_checkpoint.is_file() and not directory.exists() and not cfg.save_adapter_only:
-        state = load_checkpoint_to_cpu(str(last_checkpoint))
+        state = load_checkpoint(str(last_checkpoint))
         trained = state["cfg"]["model"]
         return Beginning(None, trained, trained["added_tokens"].split(), state["task_state"])
     pretrained = checkpoint.read(directory, cfg.pretrained_type)

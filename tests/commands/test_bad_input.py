@@ -328,7 +328,7 @@ class TestInstallation:
     def with_fairseq(folder: Path, text: str) -> List[str]:
         """A module named fairseq, found before the real one."""
         write_lines(folder / "fairseq" / "__init__.py", [text])
-        return ["python", "-c", "import s2sft_fairseq"]
+        return ["python", "-m", "s2sft_fairseq.generate"]
 
     def test_no_fairseq(self, tmp_path: Path) -> None:
         missing = "raise ModuleNotFoundError(\"No module named 'fairseq'\", name='fairseq')"

@@ -21,10 +21,11 @@ MODULES = {f"fairseq-{name}": f"fairseq_cli.{name}" for name in ("preprocess", "
 
 
 def call(command: List[str]) -> None:
-    """Calls what the command's start-up script calls: fairseq's entry point, or a module's ``main``."""
+    """Calls what the command's start-up script calls: an entry point of fairseq's, or a module's ``main``."""
     if command[:2] == ["python", "-m"]:
         sys.argv = command[2:]
-        importlib.import_module(command[2]).main()
+        module = importlib.import_module(command[2])
+        importlib.import_module("s2sft_fairseq.common.fairseq_patches").run_command(module.main)
     else:
         sys.argv = command
         importlib.import_module(MODULES[command[0]]).cli_main()
