@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s2sft_fairseq.common.errors import UserError
+from s2sft_fairseq.common.utf8 import explain_bad_utf8
 
 BLOCK = 8 << 20  # bytes of text that a worker counts at a time
 ROOM = 1 << 20  # records in memory while runs are merged
@@ -121,7 +122,7 @@ def encoded(block: Block, rows: Mapping[str, int]) -> tuple[np.ndarray, int]:
         the rows, and how many of them are the block's own.
 
     Raises:
-        UserError: the file is no UTF-8 text.
+        UserError: the file is not UTF-8.
     """
     with open(block.path, "rb") as file:
         file.seek(block.start)
@@ -139,8 +140,7 @@ def decoded(text: bytes, block: Block) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError as error:
-        place = block.start + error.start
-        raise UserError(f"{block.path} is no UTF-8 text (byte {place}: {error.reason}); expected pieces") from None
+        raise UserError(explain_bad_utf8(f"{block.path}: byte {block.start + error.start}", error)) from None
 
 
 def ngrams(rows: np.ndarray, order: int, base: int) -> np.ndarray:
@@ -192,7 +192,7 @@ def count(
         workers: processes that count; each holds a block of text.
 
     Raises:
-        UserError: a file is no UTF-8 text.
+        UserError: a file is not UTF-8.
     """
     assert base ** max(orders) < 2**63, "the numbers of n-grams would not fit"
     work = partial(count_block, folder=folder, rows=rows, base=base, orders=orders)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from text_files import one_line, write_files
 
+from s2sft_fairseq.common.characters import IDEOGRAPHS, KANA
+
 PERCENT = {"test": 5, "valid": 3}  # of the groups; the rest is for training
 SPLITS = ("train", "valid", "test")
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")  # a letter of Chinese or Japanese counts as one
+WORD = re.compile(rf"[{KANA}{IDEOGRAPHS}]|[^\W\d_]+")  # a letter of Chinese or Japanese counts as one
 
 Splits = dict[str, list["Pair"]]
 

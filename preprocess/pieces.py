@@ -23,10 +23,11 @@ from typing import Optional
 from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY, build_bpe, build_tokenizer
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.registry import REGISTRIES
-from text_files import read_lines, write_files
+from text_files import write_files
 from tqdm import tqdm
 
 import s2sft_fairseq  # noqa: F401  (registers its encoders, and makes one line of a user's mistake)
+from s2sft_fairseq.common.text_lines import count_lines, read_lines
 
 BATCH = 2000  # lines
 INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fastBPE"}
@@ -88,7 +89,7 @@ def build_pipeline(args: argparse.Namespace) -> Pipeline:
 
 def check_line_counts(paths: Iterable[Path]) -> None:
     """Ends the program with one line when the files differ in their number of lines."""
-    counts = {path: sum(1 for _ in read_lines(path)) for path in paths}
+    counts = {path: count_lines(path) for path in paths}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{path} has {count:,}" for path, count in counts.items())
         sys.exit(f"the files differ in their number of lines: {found}; expected line n of each to be one record")

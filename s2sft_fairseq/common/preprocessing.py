@@ -2,10 +2,10 @@
 
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import List
 
 from .errors import UserError
+from .text_lines import count_lines
 
 
 def check_texts_first() -> None:
@@ -27,13 +27,12 @@ def check_texts(args: Namespace) -> None:
     """Reads the files of every split once.
 
     Raises:
-        UserError: a file that is not UTF-8, or source and target that differ in their number of lines.
-        FileNotFoundError: a file is missing.
+        UserError: a file that is missing or not UTF-8, or source and target that differ in their number of lines.
     """
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
     suffixes = [f".{language}" if language else "" for language in languages]
     for prefix in prefixes(args):
-        counts = {prefix + suffix: count_lines(Path(prefix + suffix)) for suffix in suffixes}
+        counts = {prefix + suffix: count_lines(prefix + suffix) for suffix in suffixes}
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
             raise UserError(f"{found}; expected one line each a pair")
@@ -43,18 +42,3 @@ def prefixes(args: Namespace) -> List[str]:
     """The texts given, of all splits."""
     given = (args.trainpref, args.validpref, args.testpref)
     return [prefix for prefixes_of_split in given if prefixes_of_split for prefix in prefixes_of_split.split(",")]
-
-
-def count_lines(path: Path) -> int:
-    """The number of lines of a text file, all of which are UTF-8."""
-    count = 0
-    with open(path, "rb") as lines:
-        for count, line in enumerate(lines, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}: line {count} is not valid UTF-8 (byte 0x{line[error.start]:02x}: {error.reason}); "
-                    "convert the file first, for instance with `iconv -f LATIN1 -t UTF-8`"
-                ) from None
-    return count

@@ -1,19 +1,16 @@
 """What an evaluation found: a table to read, JSON, and scores of each example."""
 
 import json
-import sys
 from math import isnan
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ..common.atomic_files import whole_files
+from ..common.atomic_files import write_text
 from ..common.errors import UserError
 from . import Examples
 from .bootstrap import Difference, Interval, difference, interval, resampled
-
-STANDARD = Path("-")
 
 
 class System(NamedTuple):
@@ -131,14 +128,3 @@ def write_each(path: Path, examples: Examples) -> None:
     rows = zip(*(column.tolist() for column in each.values()))
     lines += ["\t".join([str(number), *(f"{score:g}" for score in row)]) for number, row in enumerate(rows, start=1)]
     write_text(path, "\n".join(lines) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all, or to standard output if the path is ``-``."""
-    if path == STANDARD:
-        sys.stdout.write(text)
-        return
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file; expected the name of one to write")
-    with whole_files(path.parent) as workshop:
-        (workshop / path.name).write_text(text, encoding="utf-8")

@@ -7,11 +7,11 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from ..common.errors import UserError
-from ..text.vocabulary import parse_json
+from ..common.text_lines import parse_json, read_all_lines
 from .answer_files import read_squad
 from .metric import Examples, Means, Metric, register_metric
 from .scorers.answers import Agreement, compare, expected_answers, normalize_answer
-from .texts import Files, Texts, read_lines
+from .texts import Files, Texts
 
 
 @register_metric("squad")
@@ -175,7 +175,7 @@ def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]
             by_name = parse_json(path)
             numbers = np.array([float(by_name[name]) for name in names or ()])
         else:
-            numbers = np.array([float(line) for line in read_lines(path)])
+            numbers = np.array([float(line) for line in read_all_lines(path)])
     except UserError:
         raise
     except (KeyError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..common.text_lines import read_json
 from ..text import vocabulary
 from ..text.dictionary import PretrainedDictionary
 from ..text.special_tokens import is_ordinary
@@ -126,7 +127,7 @@ def read_config(directory: Path) -> Dict[str, Any]:
         UserError: it is no JSON object.
     """
     path = find_config(directory)
-    return {} if path is None else vocabulary.read_json(path)
+    return {} if path is None else read_json(path)
 
 
 def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:

@@ -63,7 +63,7 @@ def test_size_and_alphabet_are_limits() -> None:
     "arguments, told",
     [
         (["--size", "100"], "--size 100: too small"),
-        (["missing.txt"], "missing.txt: cannot be read"),
+        (["missing.txt"], "missing.txt cannot be read"),
         ([], "no text to count"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Collection, Tuple
 
 from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules
-from .family import SEGMENTS, TRANSPOSED, TURNS, Config, Family, Rule, Setting, table, with_own
+from .family import SEGMENTS, TRANSPOSED, TURNS, Config, Family, Rule, Setting, register_family, table, with_own
 
 ERNIE = Family(
     name="ernie",
@@ -19,6 +19,7 @@ ERNIE = Family(
     model_type="ernie",
     architecture="ErnieForMaskedLM",
 )
+register_family(ERNIE)
 
 
 def linear(theirs: str, ours: str) -> Tuple[Rule, Rule]:
@@ -71,6 +72,7 @@ ERNIE_GEN = Family(
     repeated=r"mask_lm_out_fc\.w_0",
     exported_as="ernie",
 )
+register_family(ERNIE_GEN)
 
 
 def is_dialogue(config: Config, names: Collection[str]) -> bool:
@@ -92,3 +94,4 @@ ERNIE_GEN_DIALOGUE = replace(
     ),
 )
 """Roles stand in the segments' place: of one utterance and its answer, 1 and 0, in turns 1 and 0."""
+register_family(ERNIE_GEN_DIALOGUE)

@@ -2,7 +2,7 @@
 
 from typing import Collection
 
-from .family import FUSED, POSITIONS, Config, Family, Rule, Setting, table, without_first
+from .family import FUSED, POSITIONS, Config, Family, Rule, Setting, register_family, table, without_first
 from .roberta import HEAD, OFFSET
 
 LAYER = "sentence_encoder.layers.{n}."
@@ -58,3 +58,4 @@ FAIRSEQ_ROBERTA = Family(
     repeated=r"lm_head\.weight|.*\.(version|_float_tensor)|.*layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)",
     exported_as="roberta",
 )
+register_family(FAIRSEQ_ROBERTA)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Collection
 
 from .bert import OLD_NAMES, SIZES, encoder_rules
-from .family import POSITIONS, Config, Family, Rule, Setting, table, without_first
+from .family import POSITIONS, Config, Family, Rule, Setting, register_family, table, without_first
 
 OFFSET = 2
 HEAD = table(
@@ -35,6 +35,7 @@ ROBERTA = Family(
     model_type="roberta",
     architecture="RobertaForMaskedLM",
 )
+register_family(ROBERTA)
 
 
 def is_multilingual(config: Config, names: Collection[str]) -> bool:
@@ -50,3 +51,4 @@ XLM_ROBERTA = replace(
     model_type="xlm-roberta",
     architecture="XLMRobertaForMaskedLM",
 )
+register_family(XLM_ROBERTA)
