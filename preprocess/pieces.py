@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Optional
 
 from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY, build_bpe, build_tokenizer
-from fairseq.dataclass.utils import gen_parser_from_dataclass
-from fairseq.registry import REGISTRIES
 from text_files import write_files
 from tqdm import tqdm
 
 import s2sft_fairseq  # noqa: F401  (registers its encoders, and makes one line of a user's mistake)
+from s2sft_fairseq.common.command_line import add_registered_options
 from s2sft_fairseq.common.text_lines import count_lines, read_lines
 
 BATCH = 2000  # lines
@@ -61,9 +60,7 @@ def arguments(words: Optional[list[str]] = None) -> argparse.Namespace:
     parser.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="tokenizer before it (default: none)")
     chosen, _ = parser.parse_known_args(words)
     for registry, choice in (("bpe", chosen.bpe), ("tokenizer", chosen.tokenizer)):
-        options = REGISTRIES[registry]["dataclass_registry"].get(choice)
-        if options is not None:
-            gen_parser_from_dataclass(parser.add_argument_group(f"--{registry} {choice}"), options())
+        add_registered_options(parser.add_argument_group(f"--{registry} {choice}"), registry, choice)
     files = parser.add_argument_group("files")
     files.add_argument("--inputs", type=Path, nargs="+", required=True, help="UTF-8 text, a record a line")
     files.add_argument("--outputs", type=Path, nargs="+", required=True, help="as many files for the pieces")

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from s2sft_fairseq.common.atomic_files import whole_texts
-
 UNWANTED = {"Cc", "Cs"}  # Unicode categories: control characters, lone surrogates
 
 
@@ -48,6 +46,8 @@ def texts_to_write(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
 
     An operating system's refusal ends the program with one line.
     """
+    from s2sft_fairseq.common.atomic_files import whole_texts  # here: what only reads need not wait for torch
+
     try:
         with whole_texts(paths) as files:
             yield files

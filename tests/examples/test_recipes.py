@@ -30,7 +30,7 @@ from stages import STAGES, Setting, schedule
 
 from s2sft_fairseq import evaluate, generate
 from s2sft_fairseq.objectives.slots import collate
-from s2sft_fairseq.objectives.source_layouts import LAYOUTS, Rows
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 from s2sft_fairseq.text import vocabulary
 
 DRIVER = ["python", "examples/run.py"]
@@ -250,7 +250,7 @@ def test_layouts_run_with_any_encoder(recipe: Recipe) -> None:
     """The tables that a recipe asks for are large enough, whatever the encoder brings along."""
     settings = {**{"source-type-id": 0, "turn-rows": 0}, **recipe.train}
     segments = LAYOUTS[settings["source-layout"]](source=settings["source-type-id"], target=settings["target-type-id"])
-    segments.check(Rows(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
+    segments.check(TableSizes(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
 
 
 def in_this_process(words: List[str]) -> None:

@@ -18,7 +18,7 @@ from s2sft_fairseq.models.options import ModelOptions, check_options, resolve_op
 from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES, FinetuningObjective
 from s2sft_fairseq.objectives.slots import PredictionLayout, source_slots
-from s2sft_fairseq.objectives.source_layouts import LAYOUTS, Rows
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 
 ROLES = dict(source=1, target=0)
 """As in the dialogue weights of ERNIE-GEN."""
@@ -276,7 +276,7 @@ class TestMistakes:
     def test_what_tables_have_room_for(self, layout: str, options: dict, most: Optional[int]) -> None:
         cfg = checked(layout, **options)
         segments = LAYOUTS[layout](int(cfg.source_type_id), int(cfg.target_type_id))
-        assert segments.max_parts(Rows(int(cfg.type_vocab_size), cfg.turn_rows)) == most
+        assert segments.max_parts(TableSizes(int(cfg.type_vocab_size), cfg.turn_rows)) == most
 
 
 def checked(layout: str, **options: int) -> ModelOptions:
