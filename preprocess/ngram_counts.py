@@ -129,7 +129,8 @@ def encoded(block: Block, rows: Mapping[str, int]) -> tuple[np.ndarray, int]:
         text, behind = file.read(block.stop - block.start), file.read(MARGIN)
     found: list[int] = []
     for number, line in enumerate(decoded(text, block).split("\n")):
-        found += [BREAK] * (number > 0)
+        if number > 0:
+            found.append(BREAK)
         found += [rows.get(token, BREAK) for token in line.split()]
     following = behind.partition(b"\n")[0].decode(errors="ignore").split()
     return np.array(found + [rows.get(token, BREAK) for token in following], dtype=np.int64), len(found)

@@ -19,12 +19,11 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from .common.command_line import command_parser
 from .common.errors import UserError
-from .common.text_lines import STANDARD
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
 from .metrics.metric import non_negative_int
 from .metrics.postprocessing.steps import STEPS, postprocess
-from .metrics.report import Report, write_each, write_json
+from .metrics.report import STANDARD_OUTPUT, Report, write_each, write_json
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
@@ -45,7 +44,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         write_each(args.each, examples)
     if args.json:
         write_json(args.json, {**settings(args), **report.as_json()})
-    if Path(STANDARD) not in (args.json, args.each):
+    if STANDARD_OUTPUT not in (args.json, args.each):
         print(report.as_table())
 
 

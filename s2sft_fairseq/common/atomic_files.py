@@ -40,14 +40,11 @@ def whole_texts(paths: Sequence[Path]) -> Iterator[List[TextIO]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 file, or standard output if the path is ``-``.
+    """Writes a UTF-8 file.
 
     Raises:
         UserError: there is a directory of that name, or something else that is no file.
     """
-    if str(path) == STANDARD:
-        sys.stdout.write(text)
-        return
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no file; expected the name of one to write")
     with whole_texts([path]) as (file,):
@@ -56,8 +53,8 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_lines(path: Union[str, Path]) -> Iterator[Write]:
-    """Gives what writes lines to a file, or to standard output (``-``), as many at a time as the caller likes."""
-    if str(path) == STANDARD:
+    """Gives what writes lines to a file, or to standard output (the string ``-``), as many at a time as one likes."""
+    if path == STANDARD:
         yield write_standard
         return
     path = Path(path)

@@ -14,21 +14,21 @@ from .errors import UserError
 from .utf8 import explain_bad_utf8
 
 STANDARD = "-"
-"""Names standard input and standard output."""
+"""Names standard input and standard output where a command line says so; a ``Path`` always names a file."""
 
 STANDARD_INPUT = "standard input"
 """What error messages call it."""
 
 
 def read_lines(path: Union[str, Path]) -> Iterator[str]:
-    """Yields the lines of a file or of standard input (``-``), one at a time, whatever its size.
+    """Yields the lines of a file or of standard input (the string ``-``), one at a time, whatever its size.
 
     A byte order mark is text, as it is for fairseq-interactive and fairseq-preprocess.
 
     Raises:
         UserError: the file cannot be read, or is not UTF-8.
     """
-    name = STANDARD_INPUT if str(path) == STANDARD else str(path)
+    name = STANDARD_INPUT if path == STANDARD else str(path)
     try:
         with open_bytes(path) as lines:
             yield from decoded_lines(lines, name)
@@ -38,7 +38,7 @@ def read_lines(path: Union[str, Path]) -> Iterator[str]:
 
 def open_bytes(path: Union[str, Path]) -> ContextManager[Iterable[bytes]]:
     """The lines of a file, or those of standard input, which stays open."""
-    return nullcontext(sys.stdin.buffer) if str(path) == STANDARD else open(path, "rb")
+    return nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb")
 
 
 def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:

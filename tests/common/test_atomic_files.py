@@ -65,10 +65,6 @@ class TestText:
         write_text(tmp_path / "new" / "text", "é\r\n")
         assert (tmp_path / "new" / "text").read_bytes() == "é\r\n".encode()
 
-    def test_standard_output(self, capsys: pytest.CaptureFixture[str]) -> None:
-        write_text(Path("-"), "text")
-        assert capsys.readouterr().out == "text"
-
     def test_directory(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"^{tmp_path} is no file; expected the name of one to write$"):
             write_text(tmp_path, "text")

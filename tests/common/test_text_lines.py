@@ -113,3 +113,9 @@ class TestJson:
     def test_no_object(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="text holds no JSON object: it holds a JSON list"):
             read_json(written(tmp_path / "text", b"[]"))
+
+
+def test_a_path_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(Path("-"), b"of the file\n")
+    assert list(read_lines(Path("-"))) == ["of the file"]
