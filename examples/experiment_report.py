@@ -11,9 +11,9 @@ import numpy as np
 from experiment_table import Corpus, Options, Trial
 from tqdm import tqdm
 
+from s2sft_fairseq.common.text_lines import read_all_lines
 from s2sft_fairseq.metrics.bootstrap import difference, resampled
 from s2sft_fairseq.metrics.rouge import Rouge
-from s2sft_fairseq.metrics.texts import read_lines
 
 FIGURES = {"rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2", "rouge_l": "ROUGE-L"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s|(?<=[。！？])")
@@ -28,7 +28,7 @@ class Score:
     """
 
     def __init__(self, corpus: Corpus, outputs: Sequence[str]) -> None:
-        references = [[line] for line in read_lines(corpus.raw / "test.tgt")]
+        references = [[line] for line in read_all_lines(corpus.raw / "test.tgt")]
         self.examples = Rouge(**corpus.evaluate).examples(outputs, references)
         self.figures = np.array([self.examples.figures()[name] for name in FIGURES])
 
@@ -68,14 +68,14 @@ def report(tables: Options, scored_groups: Iterable[Group]) -> str:
 
 def scored(trial: Trial) -> Score:
     """One trial's outputs."""
-    return Score(trial.corpus, read_lines(trial.outputs))
+    return Score(trial.corpus, read_all_lines(trial.outputs))
 
 
 def rows(corpus: Corpus, scores: Scores) -> Iterator[str]:
     """Mean and standard deviation over the seeds, a row a system; what the first sentence would get comes first."""
     yield "| system | " + " | ".join(FIGURES.values()) + " | seeds |"
     yield "|---" * (len(FIGURES) + 2) + "|"
-    lead = Score(corpus, [first_sentence(corpus, source) for source in read_lines(corpus.raw / "test.src")])
+    lead = Score(corpus, [first_sentence(corpus, source) for source in read_all_lines(corpus.raw / "test.src")])
     yield "| first sentence | " + " | ".join(f"{value:.2f}" for value in lead.figures) + " | |"
     for system in dict.fromkeys(trial.system for trial in scores):
         runs = np.stack([score.figures for trial, score in scores.items() if trial.system == system])  # [seeds, 3]

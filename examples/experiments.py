@@ -19,7 +19,7 @@ from pathlib import Path
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
 from experiment_report import groups, report
 from experiment_table import Experiments
-from run import execute, is_finished, write_whole
+from run import execute, is_finished, write_finished
 from tqdm import tqdm
 
 from s2sft_fairseq.common.fairseq_patches import run_command
@@ -38,7 +38,7 @@ def do(step: Step, *, dry: bool) -> None:
     for line in lines:
         tqdm.write(f"$ {line}")
         execute(line, step.folder / "log.txt")
-    write_whole(finished, "".join(f"{line}\n" for line in lines))
+    write_finished(finished, lines)
 
 
 def run(args: argparse.Namespace) -> None:

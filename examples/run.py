@@ -129,7 +129,7 @@ def do(stage: str, run: Setting, *, dry: bool) -> None:
         if not dry:
             execute(line)
     if not dry:
-        write_whole(finished, "".join(f"{line}\n" for line in commands))
+        write_finished(finished, commands)
 
 
 def is_finished(finished: Path, commands: list[str]) -> bool:
@@ -139,6 +139,13 @@ def is_finished(finished: Path, commands: list[str]) -> bool:
     if finished.read_text(encoding="utf-8").splitlines() != commands:
         sys.exit(f"{finished.parent} is from other options (see {finished.name}); name another --work, or remove it")
     return True
+
+
+def write_finished(finished: Path, commands: list[str]) -> None:
+    """Notes by which commands a stage has been run, so that :func:`is_finished` knows it."""
+    from s2sft_fairseq.common.atomic_files import write_text  # here: --list and --dry-run need not wait for torch
+
+    write_text(finished, "".join(f"{line}\n" for line in commands))
 
 
 def clear(stage: str, run: Setting) -> None:
@@ -161,13 +168,6 @@ def execute(line: str, log: Optional[Path] = None) -> None:
     if status:
         told = f", its output is in {log}" if log else ""
         sys.exit(f"this command ended with status {status}{told}: {line}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def comparison(run: Setting, figures: dict[str, dict[str, float]]) -> str:

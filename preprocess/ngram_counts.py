@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s2sft_fairseq.common.errors import UserError
+from s2sft_fairseq.common.utf8 import explain_bad_utf8
 
 BLOCK = 8 << 20  # bytes of text that a worker counts at a time
 ROOM = 1 << 20  # records in memory while runs are merged
@@ -121,14 +122,15 @@ def encoded(block: Block, rows: Mapping[str, int]) -> tuple[np.ndarray, int]:
         the rows, and how many of them are the block's own.
 
     Raises:
-        UserError: the file is no UTF-8 text.
+        UserError: the file is not UTF-8.
     """
     with open(block.path, "rb") as file:
         file.seek(block.start)
         text, behind = file.read(block.stop - block.start), file.read(MARGIN)
     found: list[int] = []
     for number, line in enumerate(decoded(text, block).split("\n")):
-        found += [BREAK] * (number > 0)
+        if number > 0:
+            found.append(BREAK)
         found += [rows.get(token, BREAK) for token in line.split()]
     following = behind.partition(b"\n")[0].decode(errors="ignore").split()
     return np.array(found + [rows.get(token, BREAK) for token in following], dtype=np.int64), len(found)
@@ -139,8 +141,7 @@ def decoded(text: bytes, block: Block) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError as error:
-        place = block.start + error.start
-        raise UserError(f"{block.path} is no UTF-8 text (byte {place}: {error.reason}); expected pieces") from None
+        raise UserError(explain_bad_utf8(f"{block.path}: byte {block.start + error.start}", error)) from None
 
 
 def ngrams(rows: np.ndarray, order: int, base: int) -> np.ndarray:
@@ -192,7 +193,7 @@ def count(
         workers: processes that count; each holds a block of text.
 
     Raises:
-        UserError: a file is no UTF-8 text.
+        UserError: a file is not UTF-8.
     """
     assert base ** max(orders) < 2**63, "the numbers of n-grams would not fit"
     work = partial(count_block, folder=folder, rows=rows, base=base, orders=orders)

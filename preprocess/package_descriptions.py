@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from apt_lists import Record, fetched_lists, read_records
-from pairs import Pair, count_words, write_pairs
+from pairs import Pair, count_words, parser_of_pairs, write_pairs
 from text_files import one_line
 from tqdm import tqdm
 
@@ -111,17 +111,8 @@ def language_code(text: str) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example: python preprocess/package_descriptions.py --to text/packages-fr --lang fr",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--to",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="where {train,valid,test}.{src,tgt,origin.tsv} go",
+    parser = parser_of_pairs(
+        __doc__, example="python preprocess/package_descriptions.py --to text/packages-fr --lang fr"
     )
     parser.add_argument("--lang", type=language_code, default="en", help="en, fr, zh_CN, ... (default: %(default)s)")
     parser.add_argument(

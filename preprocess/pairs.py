@@ -1,16 +1,20 @@
 """Source and target texts, split by what they come from and written as fairseq reads them."""
 
+import argparse
 import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from text_files import one_line, write_files
 
 PERCENT = {"test": 5, "valid": 3}  # of the groups; the rest is for training
 SPLITS = ("train", "valid", "test")
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")  # a letter of Chinese or Japanese counts as one
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
+"""A letter of Chinese or Japanese counts as one. The package's own table (common/characters.py) has rarer letters too;
+here the ranges stay as they were when the texts of the published results were chosen by them."""
 
 Splits = dict[str, list["Pair"]]
 
@@ -97,3 +101,20 @@ def write_pairs(pairs: Iterable[Pair], folder: Path) -> Splits:
     write_files(pair_files(splits, folder))
     print(f"{folder}: " + ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS))
     return splits
+
+
+def parser_of_pairs(description: Optional[str], *, example: str) -> argparse.ArgumentParser:
+    """Returns the parser of a program that writes pairs; it has --to, the folder for them.
+
+    Args:
+        description: the program's ``__doc__``, shown as it is written.
+        example: a command line to show below the options.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = "where {train,valid,test}.{src,tgt,origin.tsv} go"
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help=where)
+    return parser

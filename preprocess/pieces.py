@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Optional
 
 from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY, build_bpe, build_tokenizer
-from fairseq.dataclass.utils import gen_parser_from_dataclass
-from fairseq.registry import REGISTRIES
-from text_files import read_lines, write_files
+from text_files import write_files
 from tqdm import tqdm
 
+from s2sft_fairseq.common.command_line import add_registered_options
 from s2sft_fairseq.common.fairseq_patches import run_command
+from s2sft_fairseq.common.text_lines import count_lines, read_lines
 
 BATCH = 2000  # lines
 INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fastBPE"}
@@ -60,9 +60,7 @@ def arguments(words: Optional[list[str]] = None) -> argparse.Namespace:
     parser.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="tokenizer before it (default: none)")
     chosen, _ = parser.parse_known_args(words)
     for registry, choice in (("bpe", chosen.bpe), ("tokenizer", chosen.tokenizer)):
-        options = REGISTRIES[registry]["dataclass_registry"].get(choice)
-        if options is not None:
-            gen_parser_from_dataclass(parser.add_argument_group(f"--{registry} {choice}"), options())
+        add_registered_options(parser.add_argument_group(f"--{registry} {choice}"), registry, choice)
     files = parser.add_argument_group("files")
     files.add_argument("--inputs", type=Path, nargs="+", required=True, help="UTF-8 text, a record a line")
     files.add_argument("--outputs", type=Path, nargs="+", required=True, help="as many files for the pieces")
@@ -88,7 +86,7 @@ def build_pipeline(args: argparse.Namespace) -> Pipeline:
 
 def check_line_counts(paths: Iterable[Path]) -> None:
     """Ends the program with one line when the files differ in their number of lines."""
-    counts = {path: sum(1 for _ in read_lines(path)) for path in paths}
+    counts = {path: count_lines(path) for path in paths}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{path} has {count:,}" for path, count in counts.items())
         sys.exit(f"the files differ in their number of lines: {found}; expected line n of each to be one record")

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path, PurePath
 
 from docstrings import Docstring, read_docstrings
-from pairs import Pair, count_words, split_of, texts_of, write_pairs
+from pairs import Pair, count_words, parser_of_pairs, split_of, texts_of, write_pairs
 from text_files import one_line, write_files
 from tqdm import tqdm
 
@@ -140,17 +140,8 @@ def unpaired_texts(entries: Iterable[Entry], *, held_out: Iterable[str]) -> Iter
 
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example: python preprocess/python_docs.py --to text/docs --monolingual text/unpaired.txt",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--to",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="where {train,valid,test}.{src,tgt,origin.tsv} go",
+    parser = parser_of_pairs(
+        __doc__, example="python preprocess/python_docs.py --to text/docs --monolingual text/unpaired.txt"
     )
     parser.add_argument(
         "--packages",

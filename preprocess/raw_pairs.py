@@ -37,9 +37,8 @@ from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.metrics.postprocessing.penn_treebank import penn_tokens
 from s2sft_fairseq.metrics.postprocessing.steps import REFERENCE_SENTENCE_END
 from s2sft_fairseq.objectives.source_layouts import LAYOUTS
-from s2sft_fairseq.select_chunk import fitting
 from s2sft_fairseq.text import vocabulary
-from s2sft_fairseq.text.passage_selection import Source
+from s2sft_fairseq.text.passage_selection import Source, fitting
 from s2sft_fairseq.text.special_tokens import nearest_spelling
 from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
 from s2sft_fairseq.text.tokenizers.tokenizer import Tokenizer, TokenizerOptions

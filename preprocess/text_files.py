@@ -1,10 +1,9 @@
-"""One line a record, and files that are either whole or not there."""
+"""One line a record, and several files of them that are written together."""
 
-import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -23,23 +22,10 @@ def one_line(text: str) -> str:
     return " ".join("".join(c for c in text if unicodedata.category(c) not in UNWANTED).split())
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file without their line feeds; only a line feed ends a line.
-
-    A file that is missing or is not UTF-8 text ends the program with one line.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            for line in file:
-                yield line.rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"{path}: cannot be read as UTF-8 text: {error}")
-
-
 def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
     """Writes column n of each row as a line of file n, whole or not at all, and returns how many lines that were."""
     count = 0
-    with whole_files(paths) as files:
+    with texts_to_write(paths) as files:
         for row in rows:
             count += 1
             for file, text in zip(files, row):
@@ -49,28 +35,21 @@ def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
 
 def write_files(files: Mapping[Path, Iterable[str]]) -> None:
     """Writes the lines of every file of `files`, all whole or none at all."""
-    with whole_files(list(files)) as opened:
+    with texts_to_write(list(files)) as opened:
         for file, lines in zip(opened, files.values()):
             file.writelines(f"{line}\n" for line in lines)
 
 
 @contextmanager
-def whole_files(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
-    """Opens files to write, making the folders they lie in.
+def texts_to_write(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
+    """Opens files that get their names together, when all are complete; a failure on the way leaves what was there.
 
-    All are written under temporary names and renamed when the last one is complete, so that a failure on the way
-    leaves what was there before. An operating system's refusal ends the program with one line.
+    An operating system's refusal ends the program with one line.
     """
-    temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    from s2sft_fairseq.common.atomic_files import whole_texts  # here: what only reads need not wait for torch
+
     try:
-        with ExitStack() as opened:
-            for path in paths:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            yield [opened.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in temporary]
-        for part, path in zip(temporary, paths):
-            os.replace(part, path)
+        with whole_texts(paths) as files:
+            yield files
     except OSError as error:
         sys.exit(f"{error.filename}: cannot be written: {error.strerror}")
-    finally:
-        for part in filter(Path.exists, temporary):
-            part.unlink()

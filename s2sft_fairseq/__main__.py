@@ -4,10 +4,10 @@ python -m s2sft_fairseq
 """
 
 import argparse
-from typing import Optional
 
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
+from .common.command_line import HelpFormatter
 from .common.fairseq_patches import run_command
 from .models.options import ModelOptions
 from .text.tokenizers.tokenizer import TokenizerOptions
@@ -25,14 +25,6 @@ SECTIONS = (
     ("--optimizer s2s_ft_adamw", AdamWOptions),
     ("--bpe s2s_ft (or s2s_ft_wordpiece, s2s_ft_byte_bpe, s2s_ft_sentencepiece)", TokenizerOptions),
 )
-
-
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Adds the default to every help text that does not tell it itself."""
-
-    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
-        stated = "(default:" in (action.help or "")
-        return action.help if stated else super()._get_help_string(action)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,18 +11,20 @@ interval in which 95 % of 1000 bootstrap samples of the examples lie.
 """
 
 import argparse
+import inspect
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Type
+from typing import Any, Dict, List, Optional, Sequence
 
+from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
 from .metrics.metric import non_negative_int
 from .metrics.postprocessing.steps import STEPS, postprocess
-from .metrics.report import STANDARD, Report, write_each, write_json
+from .metrics.report import STANDARD_OUTPUT, Report, write_each, write_json
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
@@ -32,12 +34,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         UserError: no such metric, or files that cannot be read or do not belong together.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    metric = chosen_metric(arguments)
-    own = own_options(metric) if metric else argparse.ArgumentParser(add_help=False)
-    args = parser(own).parse_args(arguments)
+    args = parser(chosen_metric(arguments)).parse_args(arguments)
     if args.trunc_len is not None and not args.postprocess:
         raise UserError("--trunc-len cuts what --postprocess makes; expected --postprocess STEP beside it")
-    scorer = METRICS[args.metric](**{name: getattr(args, name) for name in vars(own.parse_args([]))})
+    scorer = built_metric(args)
     examples = scored(scorer, args.hypothesis, args)
     other = scored(scorer, args.compare, args) if args.compare else None
     report = Report(args.metric, examples, other, resamples=args.resamples)
@@ -45,12 +45,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         write_each(args.each, examples)
     if args.json:
         write_json(args.json, {**settings(args), **report.as_json()})
-    if STANDARD not in (args.json, args.each):
+    if STANDARD_OUTPUT not in (args.json, args.each):
         print(report.as_table())
 
 
-def chosen_metric(arguments: Sequence[str]) -> Optional[Type[Metric]]:
-    """The metric that a command line names, if it names one.
+def chosen_metric(arguments: Sequence[str]) -> Optional[str]:
+    """The name of the metric that a command line names, if it names one.
 
     Raises:
         UserError: there is no such metric.
@@ -60,25 +60,22 @@ def chosen_metric(arguments: Sequence[str]) -> Optional[Type[Metric]]:
     name = naming.parse_known_args(arguments)[0].metric
     if name is not None and name not in METRICS:
         raise UserError(f"--metric {name}: no such metric; expected one of {', '.join(sorted(METRICS))}")
-    return None if name is None else METRICS[name]
+    return None if name is None else str(name)
 
 
-def own_options(metric: Type[Metric]) -> argparse.ArgumentParser:
-    """A parser of a metric's own options."""
-    options = argparse.ArgumentParser(add_help=False)
-    metric.add_options(options.add_argument_group(f"options of {metric.name}"))
-    return options
+def built_metric(args: argparse.Namespace) -> Metric:
+    """The metric with its own options, which are the arguments of its constructor."""
+    metric = METRICS[args.metric]
+    own = inspect.signature(metric).parameters
+    return metric(**{name: getattr(args, name) for name in own})
 
 
-def parser(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """A parser of the command line, the metric's own options included."""
-    whole = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.evaluate",
-        description=__doc__,
-        epilog="metrics:\n" + listing({name: metric.summary for name, metric in METRICS.items()}),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[own],
-    )
+def parser(metric: Optional[str]) -> argparse.ArgumentParser:
+    """A parser of the command line; the metric's own options come first in its help."""
+    metrics = "metrics:\n" + listing({name: metric.summary for name, metric in METRICS.items()})
+    whole = command_parser("evaluate", __doc__, epilog=metrics)
+    if metric is not None:
+        METRICS[metric].add_options(whole.add_argument_group(f"options of {metric}"))
     whole.add_argument("--metric", required=True, metavar="NAME", help="one of those below")
     add_files(whole)
     steps = "; ".join(f"{name}: {step.summary}" for name, step in STEPS.items())

@@ -9,26 +9,32 @@ OUTPUT.*.partial, and the same command with --skip-existing goes on where a kill
 an undisturbed run gives. Generated lines equal the D- lines of fairseq-interactive with the same flags.
 """
 
+import argparse
 import hashlib
 import itertools
 import os
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from fairseq import utils
+from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY
+from fairseq.dataclass.utils import gen_parser_from_dataclass
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from .common.atomic_files import growing
+from .common.command_line import GuideFormatter, add_registered_options, command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
-from .common.text_lines import STANDARD, count_lines, growing, read_lines
-from .generate_options import arguments
+from .common.text_lines import STANDARD, count_lines, read_lines
 from .hub import Hypothesis, S2SModel
+from .hub_loading import BATCH
 from .models import checkpoints
-from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN
+from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, text_generation
+from .search.options import SearchOptions
 
 WINDOW = 1024
 """Lines that are read, searched and written together; sorted by length, they fill batches of like length."""
@@ -43,10 +49,69 @@ UNSETTLING = ("checkpoint", "input", "output", "skip_existing", "cpu", "batch_si
 ONE_LINE = str.maketrans("\t\r\n", "   ")
 
 
+def arguments(argv: Optional[Sequence[str]]) -> Namespace:
+    """The command line, with the options of the encoder and the tokenizer that it names."""
+    parser = command_parser(
+        "generate",
+        __doc__,
+        usage="%(prog)s --checkpoint CHECKPOINT [--input FILE] [--output FILE] [options]",
+        formatter_class=GuideFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    add_files(parser.add_argument_group("files"))
+    add_speed(parser.add_argument_group("speed and memory"))
+    gen_parser_from_dataclass(parser.add_argument_group("search"), SearchOptions())
+    gen_parser_from_dataclass(parser.add_argument_group("search (fairseq's options)"), text_generation())
+    add_text(parser.add_argument_group("text (where the checkpoint does not tell)"), argv)
+    parser.add_argument("-h", "--help", action="help", help="show this text, with the options of the --bpe given")
+    return parser.parse_args(argv)
+
+
+def add_files(group: Any) -> None:
+    """The options that say what is read and what is written."""
+    group.add_argument("--checkpoint", required=True, help="file, directory with one, or an ensemble: A.pt:B.pt")
+    group.add_argument("--input", default=STANDARD, help="UTF-8 text, a source a line; -: standard input")
+    group.add_argument("--output", default=STANDARD, help="a line for each line; -: standard output")
+    group.add_argument("--skip-existing", action="store_true", help="keep what an earlier run has written; go on there")
+    group.add_argument(
+        "--scores", action="store_true", help="SCORE<TAB>TEXT: the log-probability over the length penalty"
+    )
+
+
+def add_speed(group: Any) -> None:
+    """The options that change how fast it goes and how much memory it takes, and the seed of random choices."""
+    group.add_argument("--cpu", action="store_true", help="leave a GPU alone")
+    for flag, precision in (("--bf16", "bfloat16"), ("--int8", "int8")):
+        group.add_argument(
+            flag,
+            dest="inference_precision",
+            action="store_const",
+            const=precision,
+            default=argparse.SUPPRESS,
+            help=f"the same as --inference-precision {precision}",
+        )
+    group.add_argument("--batch-size", type=int, default=BATCH["batch_size"], help="most sources of a batch")
+    group.add_argument("--max-tokens", type=int, default=BATCH["max_tokens"], help="most source tokens of a batch")
+    group.add_argument("--seed", type=int, default=1, help="of --sampling")
+
+
+def add_text(group: Any, argv: Optional[Sequence[str]]) -> None:
+    """The options that say how text is split; those of an encoder are there when the command line names it."""
+    chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    group.add_argument("--data", help="directory of the dictionary (dict.*.txt)")
+    for each in (group, chooser):
+        each.add_argument("--bpe", choices=sorted(BPE_REGISTRY), help="encoder (default: as the checkpoint tells)")
+        each.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="before it (default: none)")
+    chosen, _ = chooser.parse_known_args(argv)
+    add_registered_options(group, "bpe", chosen.bpe or "s2s_ft")
+    add_registered_options(group, "tokenizer", chosen.tokenizer)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
-    args = arguments(argv, __doc__)
-    total = None if args.input == STANDARD else count_lines(Path(args.input))
+    args = arguments(argv)
+    total = None if args.input == STANDARD else count_lines(args.input)
     if is_done(args, total):
         print(f"{args.output} is complete", file=sys.stderr)
         return
@@ -70,14 +135,15 @@ def is_done(args: Namespace, total: Optional[int]) -> bool:
             raise UserError("--skip-existing needs --output FILE; standard output keeps nothing")
         return False
     output = Path(args.output)
-    if output.is_dir() or args.output == args.input:
-        raise UserError(f"--output {output} is {'a directory' if output.is_dir() else 'the input'}; name another file")
+    if output.is_dir():
+        raise UserError(f"--output {output} is a directory; name another file")
+    if args.output == args.input:
+        raise UserError(f"--output {output} is the input; name another file")
     if not (args.skip_existing and output.exists()):
         return False
-    if total is not None and count_lines(output) != total:
-        raise UserError(
-            f"--skip-existing: {output} has {count_lines(output):,} lines but {args.input} has {total:,}; remove it"
-        )
+    written = count_lines(output)
+    if total is not None and written != total:
+        raise UserError(f"--skip-existing: {output} has {written:,} lines but {args.input} has {total:,}; remove it")
     return True
 
 
@@ -92,14 +158,15 @@ def load(args: Namespace) -> S2SModel:
 def stamp(args: Namespace) -> str:
     """Eight digits that tell apart runs that would write other lines: by their options and the files they read."""
     read = [checkpoints.find(Path(part)) for part in utils.split_paths(args.checkpoint)]
-    read += [] if args.input == STANDARD else [Path(args.input)]
+    if args.input != STANDARD:
+        read.append(Path(args.input))
     state = [(str(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in read]
     options = {name: value for name, value in sorted(vars(args).items()) if name not in UNSETTLING}
     return hashlib.sha256(repr((state, options)).encode("utf-8")).hexdigest()[:8]
 
 
-def windows(lines: Iterator[str], kept: int) -> Iterator[Any]:
-    """The lines behind those that are kept, a window at a time, and where it starts."""
+def windows(lines: Iterator[str], kept: int) -> Iterator[Tuple[int, List[str]]]:
+    """The lines after those that are kept, a window at a time, each with the number of its first line."""
     lines = itertools.islice(lines, kept, None)
     for start in itertools.count(kept, WINDOW):
         window = [line.strip() for line in itertools.islice(lines, WINDOW)]
@@ -112,7 +179,7 @@ def answers(model: S2SModel, lines: Sequence[str], args: Namespace, bar: Any) ->
     """A line of output for each line; with --constraints a line is SOURCE<TAB>PHRASE<TAB>PHRASE ..."""
     options = {name: getattr(args, name) for name in SEARCH}
     if args.constraints:
-        lines, options["phrases"] = zip(*((source, phrases) for source, *phrases in (s.split("\t") for s in lines)))
+        lines, options["phrases"] = split_phrases(lines)
     found: Dict[int, List[Hypothesis]] = {}
     for place, hypotheses in model.search(lines, **options):
         found[place] = hypotheses
@@ -120,10 +187,24 @@ def answers(model: S2SModel, lines: Sequence[str], args: Namespace, bar: Any) ->
     return [output_line(found[place], scores=args.scores) for place in range(len(lines))]
 
 
+def split_phrases(lines: Sequence[str]) -> Tuple[List[str], List[List[str]]]:
+    """The sources, and for each source the phrases that its hypotheses must hold."""
+    sources, phrases = [], []
+    for line in lines:
+        source, *wanted = line.split("\t")
+        sources.append(source)
+        phrases.append(wanted)
+    return sources, phrases
+
+
 def output_line(hypotheses: Sequence[Hypothesis], *, scores: bool) -> str:
-    """The hypotheses for a line, separated by tabs; each behind its score, if asked for."""
-    texts = ([f"{one.score:.4f}"] * scores + [one.text.translate(ONE_LINE)] for one in hypotheses)
-    return "\t".join(itertools.chain.from_iterable(texts))
+    """The hypotheses for a line, separated by tabs; each has its score before it, if scores are asked for."""
+    columns = []
+    for hypothesis in hypotheses:
+        if scores:
+            columns.append(f"{hypothesis.score:.4f}")
+        columns.append(hypothesis.text.translate(ONE_LINE))
+    return "\t".join(columns)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
-from .common.atomic_files import whole_files
+from .common.atomic_files import whole_lines
+from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
+from .common.text_lines import read_all_lines
 from .metrics import METRICS
-from .metrics.texts import read_lines
+from .search.length_penalty import gnmt_penalty
 from .search.nbest import NBestHypothesis, NBestLists, read_nbest
 
 Score = Callable[[NBestHypothesis], float]
@@ -32,14 +34,14 @@ def gnmt(weight: float, expected: Optional[int]) -> Score:
     """log p / ((5 + length) / 6) ^ weight (Wu et al., 2016), as ``--length-penalty-type gnmt`` ranks."""
     if expected is not None:
         raise UserError("--expected-length belongs to --by length-reward; leave one of them out")
-    return lambda trace: trace.log_probability / ((5 + trace.length) / 6) ** weight
+    return lambda one: one.log_probability / gnmt_penalty(one.length, weight)
 
 
 def length_reward(weight: float, expected: Optional[int]) -> Score:
     """log p + weight · length, or log p − weight · |length − expected| (s2s-ft's two uses of its score traces)."""
     if expected is None:
-        return lambda trace: trace.log_probability + weight * trace.length
-    return lambda trace: trace.log_probability - weight * abs(trace.length - expected)
+        return lambda one: one.log_probability + weight * one.length
+    return lambda one: one.log_probability - weight * abs(one.length - expected)
 
 
 RULES: Dict[str, Callable[[float, Optional[int]], Score]] = {"gnmt": gnmt, "length-reward": length_reward}
@@ -76,9 +78,7 @@ class Goal(NamedTuple):
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.rerank", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("rerank", __doc__)
     add = parser.add_argument
     add("--test", type=Path, required=True, metavar="FILE", help="n-best output of fairseq-generate to choose from")
     add("--output", type=Path, required=True, metavar="FILE", help="the chosen hypotheses, one line for each input")
@@ -109,7 +109,7 @@ def chosen(nbest: NBestLists, score: Score) -> List[str]:
 
 
 def references_of(nbest: NBestLists, dev: Path, files: Optional[Sequence[Path]]) -> List[Tuple[str, ...]]:
-    """The references of every input [N][R], from files or from the traces themselves.
+    """The references of every input [N][R], from files or from the T- lines.
 
     Raises:
         UserError: there are none, or not one for each input.
@@ -119,7 +119,7 @@ def references_of(nbest: NBestLists, dev: Path, files: Optional[Sequence[Path]])
         if len(known) < len(nbest.references):
             raise UserError(f"{dev} has no T- lines for all inputs; add --dev-references FILE")
         return [(reference,) for reference in known]
-    texts = [read_lines(file) for file in files]
+    texts = [read_all_lines(file) for file in files]
     for file, lines in zip(files, texts):
         if len(lines) != len(nbest.hypotheses):
             raise UserError(
@@ -148,8 +148,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     test = read_nbest(args.test)
     weight = best_weight(args) if args.weight is None else args.weight
     lines = chosen(test, RULES[args.by](weight, args.expected_length))
-    with whole_files(args.output.parent) as workshop:
-        (workshop / args.output.name).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8"))
+    with whole_lines(args.output) as write:
+        write(lines)
     print(f"wrote {args.output}, {len(lines)} lines, by {args.by} {weight:g}")
 
 

@@ -17,16 +17,17 @@ One line comes out for each that goes in: a run of whole words of the source, un
 import argparse
 import itertools
 import sys
-from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from tqdm import tqdm
 
+from .common.atomic_files import whole_lines
+from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
-from .common.text_lines import STANDARD, count_lines, read_lines, whole
-from .text.passage_selection import KEEP, Source, select
+from .common.text_lines import STANDARD, count_lines, read_lines
+from .text.passage_selection import KEEP, Source, fitting
 from .text.tokenizers.auto import AutoTokenizer
 from .text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
@@ -39,12 +40,7 @@ Example = Tuple[str, str]
 
 def arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.select_chunk",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("select_chunk", __doc__, allow_abbrev=False)
     gen_parser_from_dataclass(parser, TokenizerOptions())
     parser.add_argument("--limit", type=int, required=True, help="most pieces of a line")
     parser.add_argument("--keep", choices=list(KEEP), required=True, help="which part")
@@ -90,21 +86,8 @@ def chunks(splitter: Tokenizer, batch: Sequence[Example], *, limit: int, keep: s
         yield fitting(splitter, Source(text, encoding.offsets), query, limit=limit, keep=keep)
 
 
-def fitting(splitter: Tokenizer, source: Source, query: str, *, limit: int, keep: str) -> str:
-    """The chosen part; by itself it may begin with more pieces than in its source, so it is counted again."""
-    if len(source.pieces) <= limit:
-        return source.text
-    max_length = limit
-    while True:
-        chosen = select(source, query, limit=max_length, keep=keep)
-        excess = len(splitter.encode(chosen).split()) - limit
-        if excess <= 0:
-            return chosen
-        max_length -= excess
-
-
 def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
-    """So many examples at a time."""
+    """The examples in lists of at most BATCH."""
     rest = iter(lines)
     while batch := list(itertools.islice(rest, BATCH)):
         yield batch
@@ -114,9 +97,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
     splitter = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
-    total = None if args.input == STANDARD else count_lines(Path(args.input))
+    total = None if args.input == STANDARD else count_lines(args.input)
     shortened = 0
-    with whole(args.output) as write, tqdm(total=total, unit=" lines") as bar:
+    with whole_lines(args.output) as write, tqdm(total=total, unit=" lines") as bar:
         for batch in batches(examples(args)):
             kept = list(chunks(splitter, batch, limit=args.limit, keep=args.keep))
             write(kept)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict
 
 import pytest
-from commands import IMPORT, METHODS, make_bert, preprocess_command, random_lines, run, write_pairs
+from commands import IMPORT, make_bert, preprocess_command, random_lines, run, write_pairs
 from hypothesis import settings
 
 settings.register_profile("busy machine", deadline=None)  # how long an example takes says nothing there
@@ -40,6 +40,8 @@ def data(bert: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def imported(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
     """A checkpoint for every fine-tuning method, as import_pretrained makes it of the encoder."""
+    from methods import METHODS  # here: it imports torch and fairseq, for which not every test has to wait
+
     folder = tmp_path_factory.mktemp("imported")
     lengths = ["--max-source-positions", "12", "--max-target-positions", "10"]
     for method in METHODS:

@@ -46,9 +46,12 @@ def listed(raw: Path) -> list[str]:
     found, seen = [], set()
     for folder, folders, names in os.walk(raw, followlinks=True):
         real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else filter(is_data, folders)
-        found += [] if real in seen else [os.path.join(folder, name) for name in filter(is_data, names)]
+        if real in seen:
+            folders.clear()
+            continue
         seen.add(real)
+        folders[:] = filter(is_data, folders)
+        found += [os.path.join(folder, name) for name in filter(is_data, names)]
     return sorted(Path(path).relative_to(raw).as_posix() for path in found if os.path.isfile(path))
 
 
@@ -86,8 +89,9 @@ def missing(raw: Path, patterns: tuple[str, ...], split: str) -> None:
 def read_lines(path: Path) -> Iterator[str]:
     """Yields the lines of a file, which may be compressed, without their ends.
 
-    Only a line feed ends one; CRLF and a byte order mark are taken. Bytes that are not UTF-8 become lone surrogates, by
-    which :class:`records.Records` knows a malformed record. A file that cannot be read ends the program with one line.
+    Only a line feed ends one; CRLF and a byte order mark are taken. A file that cannot be read ends the program with
+    one line. This is not the package's reader, which ends at a byte that is not UTF-8: here such bytes become lone
+    surrogates, by which :class:`records.Records` knows a malformed record, counts it and goes on.
     """
     opened = gzip.open if path.suffix == COMPRESSED else open
     try:

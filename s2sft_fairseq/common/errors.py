@@ -4,6 +4,8 @@ import sys
 from types import TracebackType
 from typing import Iterator, Optional, Type
 
+from .utf8 import explain_bad_utf8
+
 PREFIX = "s2sft_fairseq: error:"
 OF_FLAGS = ("--", "Must specify batch size ", "Sentences lengths should not exceed max_tokens", "The dataset is empty.")
 """How fairseq's complaints of flags begin, which it raises as AssertionError or Exception."""
@@ -27,11 +29,7 @@ def one_line(error: BaseException) -> Optional[str]:
         return " ".join(str(mistake).split())
     decoding = next((e for e in chain_of(error) if isinstance(e, UnicodeDecodeError)), None)
     if decoding is not None:
-        byte = decoding.object[decoding.start]
-        return (
-            f"the input is not valid {decoding.encoding.upper()} (byte 0x{byte:02x}: {decoding.reason}); "
-            "convert it first, for instance with `iconv -f LATIN1 -t UTF-8 FILE`"
-        )
+        return explain_bad_utf8("the input", decoding)
     return refused_by_fairseq(error) or missing_file(error)
 
 

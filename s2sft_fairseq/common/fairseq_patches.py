@@ -131,8 +131,7 @@ def check_texts(args: argparse.Namespace) -> None:
     """Reads the files of every split once.
 
     Raises:
-        UserError: a file that is not UTF-8, or source and target that differ in their number of lines.
-        FileNotFoundError: a file is missing.
+        UserError: a file that is missing or not UTF-8, or source and target that differ in their number of lines.
     """
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
     suffixes = [f".{language}" if language else "" for language in languages]

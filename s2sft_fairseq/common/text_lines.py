@@ -1,111 +1,129 @@
-"""Lines of text in and out: read one by one, written under a temporary name until they are complete."""
+"""Texts read from UTF-8 files: line by line, or whole; a file that cannot be read is one clear line.
 
-import os
+Only a line feed ends a line, so line n of a source stays beside line n of its target whatever signs they hold. The line
+feed is not part of the line, and neither is a carriage return before it.
+"""
+
+import json
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO, Callable, ContextManager, Iterable, Iterator, NamedTuple
+from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Union
 
-from .atomic_files import whole_files
 from .errors import UserError
+from .utf8 import explain_bad_utf8
 
 STANDARD = "-"
-"""Names standard input and standard output."""
+"""Names standard input and standard output where a command line says so; a ``Path`` always names a file."""
 
-Write = Callable[[Iterable[str]], None]
-
-
-def read_lines(path: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, or of standard input; only a line feed ends a line (CRLF is taken too)."""
-    with nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb") as lines:
-        for line in lines:
-            yield line.decode("utf-8").rstrip("\r\n")
+STANDARD_INPUT = "standard input"
+"""What error messages call it."""
 
 
-def count_lines(path: Path) -> int:
-    """The number of lines of a text file, all of which are UTF-8."""
-    count = 0
-    with open(path, "rb") as lines:
-        for count, line in enumerate(lines, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}: line {count} is not valid UTF-8 (byte 0x{line[error.start]:02x}: {error.reason}); "
-                    "convert the file first, for instance with `iconv -f LATIN1 -t UTF-8`"
-                ) from None
-    return count
+def read_lines(path: Union[str, Path]) -> Iterator[str]:
+    """Yields the lines of a file or of standard input (the string ``-``), one at a time, whatever its size.
 
+    A byte order mark is text, as it is for fairseq-interactive and fairseq-preprocess.
 
-@contextmanager
-def whole(path: str) -> Iterator[Write]:
-    """Writes a file that has its name when the block ends without an error, and leaves nothing if there is one."""
-    if path == STANDARD:
-        yield write_standard
-        return
-    with whole_files(Path(path).parent) as workshop, open(workshop / Path(path).name, "wb") as file:
-        yield lambda lines: flush_lines(file, lines)
-
-
-class Growing(NamedTuple):
-    """A text that is being written.
-
-    Attributes:
-        kept: lines that an earlier run has written already.
-        write: appends lines, which then survive a kill.
+    Raises:
+        UserError: the file cannot be read, or is not UTF-8.
     """
-
-    kept: int
-    write: Write
-
-
-def growing(path: str, *, stamp: str, resume: bool, window: int) -> ContextManager[Growing]:
-    """A file that is renamed from ``PATH.STAMP.partial`` to ``PATH`` when the block ends without an error.
-
-    Args:
-        path: the file; ``-`` is standard output, which keeps nothing.
-        stamp: what tells apart runs that would write other lines.
-        resume: go on where an earlier run of that stamp was stopped.
-        window: lines written at once; of an earlier run, whole windows are kept.
-    """
-    if path == STANDARD:
-        return nullcontext(Growing(0, write_standard))
-    return growing_file(Path(path), stamp=stamp, resume=resume, window=window)
-
-
-@contextmanager
-def growing_file(path: Path, *, stamp: str, resume: bool, window: int) -> Iterator[Growing]:
-    """As :func:`growing`, for a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{stamp}.partial")
-    kept = keep_windows(partial, window) if resume and partial.exists() else 0
+    name = STANDARD_INPUT if path == STANDARD else str(path)
     try:
-        with open(partial, "ab" if kept else "wb") as file:
-            yield Growing(kept, lambda lines: flush_lines(file, lines))
-        os.replace(partial, path)
-    finally:
-        if partial.exists() and not partial.stat().st_size:
-            partial.unlink()
+        with open_bytes(path) as lines:
+            yield from decoded_lines(lines, name)
+    except OSError as error:
+        raise UserError(cannot_be_read(name, error)) from None
 
 
-def keep_windows(partial: Path, window: int) -> int:
-    """Cuts a file behind its last whole window, and returns how many lines are left."""
-    kept = end = offset = 0
-    with open(partial, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            offset += len(line)
-            if number % window == 0 and line.endswith(b"\n"):
-                kept, end = number, offset
-    os.truncate(partial, end)
-    return kept
+def open_bytes(path: Union[str, Path]) -> ContextManager[Iterable[bytes]]:
+    """The lines of a file, or those of standard input, which stays open."""
+    return nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb")
 
 
-def flush_lines(file: BinaryIO, lines: Iterable[str]) -> None:
-    """Writes lines and hands them to the operating system."""
-    file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
-    file.flush()
+def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
+    """Decodes the lines of the file with this name."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield without_end(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(explain_bad_utf8(f"{name}: line {number}", error)) from None
 
 
-def write_standard(lines: Iterable[str]) -> None:
-    """Writes lines to standard output, in UTF-8 whatever the locale."""
-    flush_lines(sys.stdout.buffer, lines)
+def without_end(line: str) -> str:
+    """A line without the LF or CRLF that ends it; the last line of a file may lack the LF."""
+    line = line[:-1] if line.endswith("\n") else line
+    return line[:-1] if line.endswith("\r") else line
+
+
+def count_lines(path: Union[str, Path]) -> int:
+    """The number of lines of a file, all of which are decoded.
+
+    Raises:
+        UserError: the file cannot be read, or is not UTF-8.
+    """
+    return sum(1 for _ in read_lines(path))
+
+
+def read_text(path: Path) -> str:
+    """The whole content of a file, without a byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(cannot_be_read(str(path), error)) from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(explain_bad_utf8(f"{path}: line {line}", error)) from None
+
+
+def split_lines(text: str) -> List[str]:
+    """The lines of a text; LF or CRLF ends a line, and no other sign does."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [without_end(line) for line in lines]
+
+
+def read_all_lines(path: Path) -> List[str]:
+    """All lines of a file at once, without a byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, or is not UTF-8.
+    """
+    return split_lines(read_text(path))
+
+
+def read_json(path: Path) -> Dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        UserError: the file cannot be read, is not JSON, or holds something else.
+    """
+    content = parse_json(path)
+    if not isinstance(content, dict):
+        found = type(content).__name__
+        raise UserError(f"{path} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
+    return content
+
+
+def parse_json(path: Path) -> Any:
+    """Whatever a JSON file holds.
+
+    Raises:
+        UserError: the file cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON: {error}; copy it again") from None
+
+
+def cannot_be_read(name: str, error: OSError) -> str:
+    """One line for a file that is missing, is a directory or may not be opened."""
+    return f"{name} cannot be read: {error.strerror}"

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..objectives.finetuning import FinetuningObjective
 from ..objectives.packed_batch import FIELD, PackedBatch
 from ..objectives.slots import Blocks, PredictionLayout, Slots
+from .seeded_dataset import SeededDataset
 
 POOL = 16
 """Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
@@ -76,11 +77,10 @@ def packed_batch(examples: Sequence[Blocks], objective: BatchLayout, *, training
     return packed._replace(weight=objective.weights(packed.slots)) if training else packed
 
 
-class PairDataset(LanguagePairDataset):
+class PairDataset(SeededDataset, LanguagePairDataset):
     """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
 
-    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and a :class:`PackedBatch`. The noise of
-    an example is a function of (seed, epoch, index), so neither workers nor a resumed run change it.
+    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and a :class:`PackedBatch`.
 
     Args:
         source, target: framed text; the target may be missing when generating.
@@ -108,9 +108,7 @@ class PairDataset(LanguagePairDataset):
             left_pad_target=False,
             **options,
         )
-        self.objective, self.seed, self.epoch = objective, seed, 1
-        if seed is not None:
-            objective.prepare()
+        self.lay_out_by(objective, seed=seed)
 
     def __getitem__(self, index: int) -> Dict[str, Any]:
         example = super().__getitem__(index)
@@ -122,8 +120,7 @@ class PairDataset(LanguagePairDataset):
         """The slots of one example, with its noise of this epoch."""
         if self.seed is None:
             return self.objective.evaluate(source, target)
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        return self.objective.train(source, target, rng)
+        return self.objective.train(source, target, self.noise(index))
 
     def collater(self, samples: List[Dict[str, Any]], pad_to_length: Optional[Dict[str, int]] = None) -> Dict[str, Any]:
         batch = super().collater(samples, pad_to_length=pad_to_length)
@@ -147,12 +144,4 @@ class PairDataset(LanguagePairDataset):
         """Packed slots of each example: what ``--max-tokens`` counts."""
         if self.tgt_sizes is None:
             return self.src_sizes[indices]
-        count = self.objective.evaluate_slots if self.seed is None else self.objective.train_slots
-        return count(self.src_sizes[indices], self.tgt_sizes[indices])
-
-    def num_tokens(self, index: int) -> int:
-        return int(self.num_tokens_vec(np.array([index]))[0])
-
-    def set_epoch(self, epoch: int) -> None:
-        super().set_epoch(epoch)
-        self.epoch = epoch
+        return self.count_slots(self.src_sizes[indices], self.tgt_sizes[indices])

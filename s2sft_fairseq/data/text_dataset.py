@@ -10,6 +10,7 @@ from torch import Tensor
 from ..objectives.packed_batch import FIELD
 from ..objectives.pretraining import PretrainingObjective
 from .pair_dataset import packed_batch
+from .seeded_dataset import SeededDataset
 
 
 def block_bounds(sizes: np.ndarray, max_length: int) -> np.ndarray:
@@ -63,10 +64,10 @@ class TextBlocks(FairseqDataset):
         return text.masked_fill(text.eq(self.pad), self.unk)
 
 
-class TextDataset(FairseqDataset):
+class TextDataset(SeededDataset):
     """Blocks of text whose batches carry a :class:`PackedBatch`.
 
-    All that is random in an example is a function of (seed, epoch, index); in evaluation, of the index alone.
+    In evaluation, what is random in an example is a function of the index alone.
 
     Args:
         texts: blocks of words.
@@ -76,9 +77,8 @@ class TextDataset(FairseqDataset):
 
     def __init__(self, texts: TextBlocks, *, objective: PretrainingObjective, seed: Optional[int]) -> None:
         super().__init__()
-        self.texts, self.objective, self.seed, self.epoch = texts, objective, seed, 1
-        if seed is not None:
-            objective.prepare()
+        self.texts = texts
+        self.lay_out_by(objective, seed=seed)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -87,8 +87,7 @@ class TextDataset(FairseqDataset):
         text = self.texts[index]
         if self.seed is None:
             return {"id": index, "blocks": self.objective.evaluate(text, np.random.default_rng([index]))}
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        return {"id": index, "blocks": self.objective.train(text, rng)}
+        return {"id": index, "blocks": self.objective.train(text, self.noise(index))}
 
     def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
         """A batch with the fields of one of pairs, as far as training takes them."""
@@ -113,16 +112,9 @@ class TextDataset(FairseqDataset):
 
     def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
         """Packed slots of each example: what ``--max-tokens`` counts."""
-        count = self.objective.evaluate_slots if self.seed is None else self.objective.train_slots
-        return count(self.sizes[indices])
-
-    def num_tokens(self, index: int) -> int:
-        return int(self.num_tokens_vec(np.array([index]))[0])
+        return self.count_slots(self.sizes[indices])
 
     def ordered_indices(self) -> np.ndarray:
         """By length, equal ones at random (fairseq seeds the draw, and then shuffles the batches)."""
         indices = np.random.permutation(len(self))
         return indices[np.argsort(self.sizes[indices], kind="stable")]
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch

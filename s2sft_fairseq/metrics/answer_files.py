@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping
 
 from ..common.errors import UserError
-from ..text.vocabulary import parse_json
+from ..common.text_lines import parse_json
 from .texts import Files, Texts
 
 Answers = Dict[str, List[str]]

@@ -1,12 +1,12 @@
 """CoQA's figures: exact match and F1 of words, each of several human answers left out in turn (Reddy et al., 2019)."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 from .answer_files import read_coqa
 from .metric import Examples, Means, Metric, register_metric
-from .scorers.answers import Agreement, compare, normalize_answer
+from .scorers.answers import Agreement, best_of, compare, normalize_answer
 from .texts import Files, Texts
 
 IN_DOMAIN = {
@@ -76,8 +76,3 @@ def score(answer: str, expected: Sequence[str]) -> Agreement:
     found = [compare(words, normalize_answer(text)) for text in expected]
     best = [best_of(found[:i] + found[i + 1 :] or found) for i in range(len(found))]
     return Agreement(*np.mean(best, axis=0))
-
-
-def best_of(found: List[Agreement]) -> Agreement:
-    """The best exact match and the best F1, which may belong to different answers."""
-    return Agreement(*map(max, zip(*found)))

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError, _ArgumentGroup
-from typing import Callable, ClassVar, Dict, Optional, Sequence, Type, TypeVar
+from typing import ClassVar, Dict, Optional, Sequence, Type
 
 import numpy as np
 
+from ..common.registry import registrar
 from .texts import Files, Texts, read_texts
 
 
@@ -67,11 +68,9 @@ class Metric(ABC):
     """One metric with its options, which are the keyword arguments of the constructor and have defaults there.
 
     Attributes:
-        name: the value of ``--metric``.
         summary: one line of help.
     """
 
-    name: ClassVar[str]
     summary: ClassVar[str]
 
     @classmethod  # noqa: B027  (most metrics have none)
@@ -105,17 +104,6 @@ def non_negative_int(word: str) -> int:
     return number
 
 
-Registered = TypeVar("Registered", bound=Type[Metric])
 METRICS: Dict[str, Type[Metric]] = {}
-
-
-def register_metric(name: str) -> Callable[[Registered], Registered]:
-    """Makes a metric a value of ``--metric``."""
-
-    def register(metric: Registered) -> Registered:
-        assert name not in METRICS, f"two metrics are named {name}"
-        metric.name = name
-        METRICS[name] = metric
-        return metric
-
-    return register
+register_metric = registrar(METRICS, "metric")
+"""A decorator that makes a metric a value of ``--metric``."""

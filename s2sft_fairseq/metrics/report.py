@@ -8,12 +8,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ..common.atomic_files import whole_files
+from ..common.atomic_files import write_text
 from ..common.errors import UserError
+from ..common.text_lines import STANDARD
 from . import Examples
 from .bootstrap import Difference, Interval, difference, interval, resampled
 
-STANDARD = Path("-")
+STANDARD_OUTPUT = Path(STANDARD)
 
 
 class System(NamedTuple):
@@ -114,8 +115,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, content: Dict[str, Any]) -> None:
-    """Writes JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Writes what :meth:`Report.as_json` gave, and whatever was put beside it, to a file or to standard output."""
+    write_report(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_each(path: Path, examples: Examples) -> None:
@@ -130,15 +131,12 @@ def write_each(path: Path, examples: Examples) -> None:
     lines = ["\t".join(("example", *each))]
     rows = zip(*(column.tolist() for column in each.values()))
     lines += ["\t".join([str(number), *(f"{score:g}" for score in row)]) for number, row in enumerate(rows, start=1)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_report(path, "\n".join(lines) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all, or to standard output if the path is ``-``."""
-    if path == STANDARD:
+def write_report(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all, or to standard output if the path is :data:`STANDARD_OUTPUT`."""
+    if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
-        return
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file; expected the name of one to write")
-    with whole_files(path.parent) as workshop:
-        (workshop / path.name).write_text(text, encoding="utf-8")
+    else:
+        write_text(path, text)

@@ -1,7 +1,7 @@
 """BLEU and chrF, by sacreBLEU's statistics of each example."""
 
 from argparse import _ArgumentGroup
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, ClassVar, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -27,11 +27,11 @@ class StatisticsExamples(Examples):
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
         """The corpus-level score of these examples."""
         counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
-        return {self.metric.name: score(self.metric.metric, counts @ self.statistics)}
+        return {self.metric.figure: score(self.metric.metric, counts @ self.statistics)}
 
     def each(self) -> Dict[str, np.ndarray]:
         """The scores of each example alone, as sacreBLEU scores sentences."""
-        return {self.metric.name: np.array([score(self.metric.alone, row) for row in self.statistics])}
+        return {self.metric.figure: np.array([score(self.metric.alone, row) for row in self.statistics])}
 
 
 def score(metric: Any, statistics: np.ndarray) -> float:
@@ -43,10 +43,12 @@ class SacreBleuMetric(Metric):
     """A metric of sacreBLEU.
 
     Attributes:
+        figure: the name of its one figure.
         metric: sacreBLEU's own.
         alone: the one by which sacreBLEU scores single sentences.
     """
 
+    figure: ClassVar[str]
     metric: Any
     alone: Any
 
@@ -69,6 +71,7 @@ class Bleu(SacreBleuMetric):
     """
 
     summary = "sacreBLEU's BLEU"
+    figure = "bleu"
 
     def __init__(self, *, tokenize: Optional[str] = None, lowercase: bool = False) -> None:
         from sacrebleu.metrics.bleu import BLEU
@@ -93,6 +96,7 @@ class ChrF(SacreBleuMetric):
     """
 
     summary = "sacreBLEU's chrF"
+    figure = "chrf"
 
     def __init__(self, *, word_order: int = 0) -> None:
         from sacrebleu.metrics.chrf import CHRF

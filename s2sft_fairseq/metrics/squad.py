@@ -7,11 +7,11 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from ..common.errors import UserError
-from ..text.vocabulary import parse_json
+from ..common.text_lines import parse_json, read_all_lines
 from .answer_files import read_squad
 from .metric import Examples, Means, Metric, register_metric
-from .scorers.answers import Agreement, compare, expected_answers, normalize_answer
-from .texts import Files, Texts, read_lines
+from .scorers.answers import Agreement, best_of, compare, expected_answers, normalize_answer
+from .texts import Files, Texts
 
 
 @register_metric("squad")
@@ -82,15 +82,17 @@ class Squad(Metric):
 def score_1(answer: str, expected: Sequence[str]) -> Agreement:
     """The best exact match and the best F1 over the expected answers; an answer without words has no F1."""
     words = normalize_answer(answer)
-    exact, f1 = zip(*(compare(words, normalize_answer(text)) for text in expected or [""]))
-    return Agreement(max(exact), max(f1) if words else 0.0)
+    best = best_of([compare(words, normalize_answer(text)) for text in expected or [""]])
+    if not words:
+        return best._replace(f1=0.0)
+    return best
 
 
 def score_2(answer: str, expected: Sequence[str]) -> Agreement:
     """The best exact match and the best F1 over the expected answers that have words, or else over none at all."""
     words = normalize_answer(answer)
-    exact, f1 = zip(*(compare(words, text) for text in list(filter(None, map(normalize_answer, expected))) or [[]]))
-    return Agreement(max(exact), max(f1))
+    with_words = list(filter(None, map(normalize_answer, expected)))
+    return best_of([compare(words, text) for text in with_words or [[]]])
 
 
 class Squad2(Examples):
@@ -175,7 +177,7 @@ def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]
             by_name = parse_json(path)
             numbers = np.array([float(by_name[name]) for name in names or ()])
         else:
-            numbers = np.array([float(line) for line in read_lines(path)])
+            numbers = np.array([float(line) for line in read_all_lines(path)])
     except UserError:
         raise
     except (KeyError, TypeError, ValueError) as error:

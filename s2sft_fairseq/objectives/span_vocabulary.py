@@ -9,8 +9,8 @@ from typing import List
 import numpy as np
 
 from ..common.errors import UserError
+from ..common.text_lines import read_all_lines
 from ..text.dictionary import PretrainedDictionary
-from ..text.vocabulary import read_text, split_lines
 
 LONGEST = 3
 
@@ -29,7 +29,7 @@ class SpanVocabulary:
     def __init__(self, path: Path, dictionary: PretrainedDictionary) -> None:
         self.base = len(dictionary)
         keys: List[List[int]] = [[] for _ in range(LONGEST + 1)]
-        for number, line in enumerate(split_lines(read_text(path)), start=1):
+        for number, line in enumerate(read_all_lines(path), start=1):
             tokens = line.split("\t")[0].split(" ")
             if not 2 <= len(tokens) <= LONGEST:
                 raise UserError(f"--span-vocab {path}: line {number} is {line!r}; expected two or three tokens")

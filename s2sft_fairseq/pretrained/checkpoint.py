@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..common.text_lines import read_json
 from ..models.layers.parameter_names import HEAD, SEGMENTS, TOKENS
 from ..text import vocabulary
 from .families import FAMILIES, Family, recognise
@@ -148,7 +149,7 @@ def read_config(directory: Path) -> Dict[str, Any]:
         UserError: it is no JSON object.
     """
     path = find_config(directory)
-    return {} if path is None else vocabulary.read_json(path)
+    return {} if path is None else read_json(path)
 
 
 def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:

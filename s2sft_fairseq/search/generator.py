@@ -11,6 +11,7 @@ from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor
 
 from ..common.errors import UserError
+from .length_penalty import gnmt_penalty
 from .ngram_blocking import NGramBlocker
 from .option_checks import check_constraints, check_lengths
 
@@ -135,7 +136,7 @@ class S2SFTGenerator(SequenceGenerator):
         earlier = [len(hypotheses) for hypotheses in finalized]
         newly_finished = super().finalize_hypos(step, bbsz_idx, eos_scores, tokens, scores, finalized, *rest)
         if self.gnmt:
-            penalty = ((5 + step + 1) / 6) ** self.len_penalty
+            penalty = gnmt_penalty(step + 1, self.len_penalty)
             for hypotheses, known in zip(finalized, earlier):
                 for hypothesis in hypotheses[known:]:
                     hypothesis["score"] = hypothesis["score"] / penalty

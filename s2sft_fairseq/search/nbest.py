@@ -1,14 +1,12 @@
 """N-best lists with the scores of their tokens, read from what fairseq-generate and fairseq-interactive print."""
 
 import math
-import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, NoReturn, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..common.errors import UserError
-from ..metrics.texts import read_lines
-
-RECORD = re.compile(r"([THDP])-(\d+)\t(.*)")
+from ..common.fairseq_output import Record, parse_record
+from ..common.text_lines import read_all_lines
 
 
 class NBestHypothesis(NamedTuple):
@@ -40,29 +38,33 @@ class Records:
         self.texts: List[str] = []
         self.scores: List[List[float]] = []
 
-    def add(self, kind: str, content: str) -> None:
+    def add(self, record: Record) -> None:
         """Takes a record; one that does not belong here raises ValueError."""
-        if kind == "T":
-            self.reference = content
-        elif kind == "H":
-            self.texts.append(content.split("\t", 1)[1] if "\t" in content else lacking("a score and a text"))
+        if record.kind == "T":
+            self.reference = record.content
+        elif record.kind == "H":
+            self.texts.append(record.text())
         elif len(self.texts) != len(self.scores) + 1:
-            lacking("an H- line before it")
-        elif kind == "D":
-            self.texts[-1] = content.split("\t", 1)[1] if "\t" in content else lacking("a score and a text")
+            raise ValueError("expected an H- line before it")
+        elif record.kind == "D":
+            self.texts[-1] = record.text()
         else:
-            self.scores.append([float(score) for score in content.split()] or lacking("scores"))
+            self.scores.append(token_scores(record.content))
 
     def hypotheses(self) -> List[NBestHypothesis]:
-        """The hypotheses."""
+        """The hypotheses in the order in which they were printed; their scores, of base 2, become nats."""
         return [
-            NBestHypothesis(t, math.log(2) * sum(scores), len(scores)) for t, scores in zip(self.texts, self.scores)
+            NBestHypothesis(text, log_probability=math.log(2) * sum(scores), length=len(scores))
+            for text, scores in zip(self.texts, self.scores)
         ]
 
 
-def lacking(what: str) -> NoReturn:
-    """Refuses a record."""
-    raise ValueError(f"expected {what}")
+def token_scores(content: str) -> List[float]:
+    """The scores in a P- line; raises ValueError if there are none, or something else is there."""
+    scores = [float(score) for score in content.split()]
+    if not scores:
+        raise ValueError("expected scores")
+    return scores
 
 
 def read_nbest(path: Path) -> NBestLists:
@@ -72,20 +74,21 @@ def read_nbest(path: Path) -> NBestLists:
         UserError: the file cannot be read, has no hypotheses, is damaged, or an input has none.
     """
     found: Dict[int, Records] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        record = RECORD.fullmatch(line)
-        if record:
-            try:
-                found.setdefault(int(record[2]), Records()).add(record[1], record[3])
-            except ValueError as error:
-                raise UserError(f"{path}: line {number} ({line[:40]!r}) is damaged: {error}") from None
+    for number, line in enumerate(read_all_lines(path), start=1):
+        record = parse_record(line)
+        if record is None:
+            continue
+        try:
+            found.setdefault(record.number, Records()).add(record)
+        except ValueError as error:
+            raise UserError(f"{path}: line {number} ({line[:40]!r}) is damaged: {error}") from None
     check_complete(path, found)
     records = [found[number] for number in range(len(found))]
     return NBestLists([record.hypotheses() for record in records], [record.reference for record in records])
 
 
 def check_complete(path: Path, found: Dict[int, Records]) -> None:
-    """Refuses traces without hypotheses, of some inputs only, or cut short."""
+    """Refuses lists without hypotheses, of some inputs only, or cut short."""
     if not any(record.texts for record in found.values()):
         raise UserError(f"{path} has no H- lines; expected what fairseq-generate --nbest N printed")
     for number in range(max(found) + 1):

@@ -9,7 +9,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-CHINESE = "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ebef"
+from ..common.characters import IDEOGRAPHS, WIDE_SIGNS
+from .tokenizers.tokenizer import Tokenizer
+
+CHINESE = IDEOGRAPHS + WIDE_SIGNS
 BORDER = re.compile(rf"[\s{CHINESE}]")
 TERM = re.compile(rf"[{CHINESE}]|[^\W{CHINESE}]+")
 
@@ -65,6 +68,23 @@ class Source(NamedTuple):
         """The pieces of a span of characters: the first, and the one behind the last."""
         starts, ends = zip(*self.pieces)
         return bisect_right(ends, span[0]), bisect_left(starts, span[1])
+
+
+def fitting(tokenizer: Tokenizer, source: Source, query: str, *, limit: int, keep: str) -> str:
+    """The part of a source that has at most ``limit`` pieces when it stands alone; a short source is kept whole.
+
+    A window may be split into more pieces by itself than within its source, so its pieces are counted again, and a
+    smaller window is taken as long as they are too many.
+    """
+    if len(source.pieces) <= limit:
+        return source.text
+    max_length = limit
+    while True:
+        chosen = select(source, query, limit=max_length, keep=keep)
+        excess = len(tokenizer.encode(chosen).split()) - limit
+        if excess <= 0:
+            return chosen
+        max_length -= excess
 
 
 def select(source: Source, query: str, *, limit: int, keep: str) -> str:

@@ -4,13 +4,13 @@ A token that contains whitespace (a run of spaces in some byte-level vocabularie
 place, since fairseq separates the tokens of a line by spaces and the lines of a dictionary by line feeds.
 """
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..common.errors import UserError
+from ..common.text_lines import read_all_lines, read_json, read_text, split_lines
 from .special_tokens import BERT_TOKENS, PLACEHOLDER, ROBERTA_TOKENS, complete_spelling
 
 COUNTED = re.compile(r"(.*) (\d+)( #fairseq:overwrite)?", re.DOTALL)
@@ -75,10 +75,10 @@ def reader_of(file: Path) -> Callable[[Path], List[str]]:
     """How a file is read: by its name, and else as lines of tokens."""
     if file.name == "tokenizer.json":
         return read_tokenizer
-    return {".json": read_json_map, ".model": read_sentencepiece}.get(file.suffix, read_lines)
+    return {".json": read_json_map, ".model": read_sentencepiece}.get(file.suffix, read_token_lines)
 
 
-def read_lines(file: Path) -> List[str]:
+def read_token_lines(file: Path) -> List[str]:
     """The tokens of a vocab.txt or a dict.txt."""
     return parse(read_text(file), file.name)
 
@@ -100,14 +100,6 @@ def parse(text: str, name: str = "the vocabulary") -> List[str]:
         if row != int(number):
             raise UserError(f"{name}: line {row + 1}, {token!r}, has the id {number}; expected {row}")
     return [token for token, _ in numbered] or lines
-
-
-def split_lines(text: str) -> List[str]:
-    """The lines of a text; LF or CRLF ends a line, and no other sign does."""
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line[:-1] if line.endswith("\r") else line for line in lines]
 
 
 def match_all(pattern: "re.Pattern[str]", lines: Sequence[str]) -> List[Tuple[str, ...]]:
@@ -223,7 +215,7 @@ def read_additions(file: Path, tokens: Iterable[str]) -> List[str]:
         UserError: an empty line, whitespace within a token, or a token that is there already.
     """
     known, added = set(tokens), []
-    for number, line in enumerate(split_lines(read_text(file)), start=1):
+    for number, line in enumerate(read_all_lines(file), start=1):
         if line.split() != [line]:
             raise UserError(f"--vocab-add {file}: line {number} is {line!r}; expected one token without whitespace")
         if line in known:
@@ -243,30 +235,3 @@ def spelled(token: str) -> str:
     if token.split() == [token]:
         return token
     return "".join(f"<0x{ord(sign):02X}>" if sign.isspace() else sign for sign in token)
-
-
-def read_json(file: Path) -> Dict[str, Any]:
-    """The object in a JSON file, or one clear line."""
-    content = parse_json(file)
-    if not isinstance(content, dict):
-        found = type(content).__name__
-        raise UserError(f"{file} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
-    return content
-
-
-def parse_json(file: Path) -> Any:
-    """Whatever is in a JSON file, or one clear line."""
-    try:
-        return json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON: {error}; copy it again") from None
-
-
-def read_text(file: Path) -> str:
-    """The content of a UTF-8 file without its byte order mark, or one clear line."""
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not valid UTF-8 (byte {error.start}: {error.reason})") from None

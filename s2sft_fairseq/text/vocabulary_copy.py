@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
+from ..common.text_lines import read_json
 from . import vocabulary
 
 FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
@@ -52,5 +53,5 @@ def append(directory: Path, rows: Mapping[str, int]) -> None:
 def rewrite(path: Path, change: Callable[[Dict[str, Any]], Dict[str, Any]], *, create: bool = False) -> None:
     """Changes a JSON file, if it is there or to be created."""
     if path.is_file() or create:
-        content = vocabulary.read_json(path) if path.is_file() else {}
+        content = read_json(path) if path.is_file() else {}
         path.write_text(json.dumps(change(content), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

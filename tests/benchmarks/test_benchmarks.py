@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import ROOT
+from methods import METHODS
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cases, results
@@ -146,7 +147,7 @@ def test_every_case_is_listed_and_says_what_it_measures() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pseudo_masked", "causal", "masked", "infilling", "BERT2BERT", "BART"])
+@pytest.mark.parametrize("name", [*METHODS, "BERT2BERT", "BART"])
 def test_contestants_learn_and_write_as_many_tokens_as_they_are_told(name: str) -> None:
     from benchmarks import contestants
     from benchmarks.ours import builder_of_batches, random_sample

@@ -8,7 +8,6 @@ from typing import Dict, List
 
 import pytest
 from commands import (
-    METHODS,
     PLUGIN,
     attempt,
     best,
@@ -22,6 +21,7 @@ from commands import (
     weights,
     write_pairs,
 )
+from methods import METHODS
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2sft_fairseq.common.errors import UserError
+from s2sft_fairseq.common.text_lines import read_all_lines
 from s2sft_fairseq.evaluate import main
 from s2sft_fairseq.metrics import METRICS, bootstrap
 from s2sft_fairseq.metrics.metric import Means
-from s2sft_fairseq.metrics.texts import read_lines
 
 COMMAND = ["python", "-m", "s2sft_fairseq.evaluate"]
 HYPOTHESES = ["the cat sat", "dogs bark loudly", "a bird"]
@@ -156,7 +156,7 @@ def test_what_fairseq_generate_wrote(evaluate: Evaluate) -> None:
 def test_lines_of_a_file(tmp_path: Path) -> None:
     """Neither a byte order mark nor a carriage return is text; an empty line is an example."""
     (tmp_path / "text").write_bytes("\ufeffa\u2028b\r\n\r\n\nc".encode())
-    assert read_lines(tmp_path / "text") == ["a\u2028b", "", "", "c"]
+    assert read_all_lines(tmp_path / "text") == ["a\u2028b", "", "", "c"]
 
 
 def test_sacrebleus_signature(evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +195,7 @@ MISTAKES = {
     "output missing": ([], ["H-0\t-1\ta", "H-2\t-1\tb"], "no output for example 1"),
     "nothing to cut": (["--trunc-len", 5], None, "--trunc-len cuts what --postprocess makes"),
     "no file to write": (["--each", "/"], None, "/ is no file"),
-    "no file": (["--compare", "nowhere"], None, "nowhere: No such file"),
+    "no file": (["--compare", "nowhere"], None, "nowhere cannot be read: No such file"),
 }
 
 
@@ -216,7 +216,7 @@ def test_numbers_below_zero(option: str, evaluate: Evaluate, capsys: pytest.Capt
 
 def test_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "latin1").write_bytes("déjà\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"latin1 is not UTF-8 \(byte 1"):
+    with pytest.raises(UserError, match=r"latin1: line 1 is not valid UTF-8 \(byte 0xe9"):
         main(f"--metric rouge --hypothesis {tmp_path / 'latin1'} --reference {tmp_path / 'latin1'}".split())
 
 

@@ -6,8 +6,9 @@ from typing import Dict, List
 
 import pytest
 import torch
-from commands import METHODS, SPECIAL, WORDS, make_bert, random_lines, write_lines
+from commands import SPECIAL, WORDS, make_bert, random_lines, write_lines
 from fairseq.hub_utils import GeneratorHubInterface
+from methods import METHODS
 
 from s2sft_fairseq import S2SModel, import_pretrained
 from s2sft_fairseq.common.errors import UserError

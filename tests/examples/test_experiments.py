@@ -14,7 +14,7 @@ from experiment_table import Experiments, Trial
 from experiments import do
 from fairseq import options
 
-from s2sft_fairseq import generate_options
+from s2sft_fairseq.generate import arguments as generate_arguments
 from s2sft_fairseq.metrics.report import Report
 from s2sft_fairseq.metrics.rouge import Rouge
 
@@ -36,7 +36,7 @@ def test_commands_understand_the_settings(trial: Trial) -> None:
     assert parsed.finetune_method == trial.train["finetune-method"]
     assert parsed.seed == trial.seed
     assert int(parsed.total_num_update) == parsed.max_update == trial.train["max-update"]
-    assert generate_options.arguments(generate[3:], "").beam == trial.generate["beam"]
+    assert generate_arguments(generate[3:]).beam == trial.generate["beam"]
 
 
 @pytest.mark.parametrize("name", ALL.starts)

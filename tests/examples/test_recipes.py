@@ -28,7 +28,7 @@ from recipes import EXAMPLES, Recipe, choose, recipes, tasks
 from run import comparison
 from stages import STAGES, Setting, schedule
 
-from s2sft_fairseq import evaluate, generate_options
+from s2sft_fairseq import evaluate, generate
 from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.slots import collate
 from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
@@ -110,7 +110,7 @@ def test_fairseq_train_understands_the_settings(recipe: Recipe, tmp_path: Path) 
 @pytest.mark.parametrize("recipe", SYSTEMS, ids=name_of)
 def test_generate_understands_the_settings(recipe: Recipe, tmp_path: Path) -> None:
     (words,) = STAGES["generate"](setting(recipe, tmp_path))
-    parsed = generate_options.arguments(words[3:], "")
+    parsed = generate.arguments(words[3:])
     assert (parsed.beam, parsed.max_len_b) == (recipe.generate["beam"], recipe.generate["max-len-b"])
 
 
@@ -119,7 +119,7 @@ def test_evaluate_understands_the_settings(recipe: Recipe, tmp_path: Path) -> No
     (words,) = STAGES["evaluate"](setting(recipe, tmp_path))
     metric = evaluate.chosen_metric(words[3:])
     assert metric is not None
-    parsed = evaluate.parser(evaluate.own_options(metric)).parse_args(words[3:])
+    parsed = evaluate.parser(metric).parse_args(words[3:])
     assert parsed.postprocess == recipe.evaluate.get("postprocess", [])
 
 

@@ -190,7 +190,7 @@ def test_probabilities_by_name_need_names(tmp_path):
 
 
 def test_a_file_of_probabilities_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere: No such file or directory$"):
+    with pytest.raises(UserError, match=r"nowhere cannot be read: No such file or directory$"):
         Squad(na_probs=tmp_path / "nowhere").examples(["a"], [["a"]])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import package_descriptions
 import pytest
 from apt_lists import read_records
+from commands import ROOT
 from package_descriptions import paragraphs, read_origins, read_pairs
 from pairs import SPLITS, split_of
 
@@ -39,6 +40,7 @@ def write_lists(folder: Path, packages: str, descriptions: str, language: str = 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(SCRIPT), *arguments]
+    environment = {"PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pairs import PERCENT, SPLITS, Pair, count_words, split_of, split_pairs, texts_of, write_pairs
-from text_files import one_line, read_lines, write_files
+from pairs import PERCENT, SPLITS, Pair, split_of, split_pairs, texts_of, write_pairs
+from text_files import one_line, write_files
 
 GROUPS = {split: next(f"module{n}" for n in range(1000) if split_of(f"module{n}") == split) for split in SPLITS}
 
@@ -101,15 +101,3 @@ def test_refusal_of_the_system_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match=r"^\S*file\S*: cannot be written: [^\n]*$"):
         write_files({tmp_path / "file" / "below": ["line"]})
-    with pytest.raises(SystemExit, match=r"^\S*none: cannot be read [^\n]*$"):
-        list(read_lines(tmp_path / "none"))
-
-
-def test_lines_end_at_line_feeds_alone(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes("a\u2028b\x0cc\nd".encode())
-    assert list(read_lines(tmp_path / "text")) == ["a\u2028b\x0cc", "d"]
-
-
-@pytest.mark.parametrize("text, words", [("", 0), ("one, two 3", 2), ("软件包", 3), ("größer als", 2)])
-def test_words(text: str, words: int) -> None:
-    assert count_words(text) == words

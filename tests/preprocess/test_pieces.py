@@ -65,7 +65,7 @@ def test_input_that_is_not_utf_8(model: Path, tmp_path: Path) -> None:
     path.write_bytes(b"a\n\xff\n")
     done = attempt(command("--s2s-ft-vocab", model, paths=[path]))
     assert done.status != 0
-    assert "text.src: cannot be read as UTF-8" in done.err
+    assert "text.src: line 2 is not valid UTF-8" in done.err
     assert "Traceback" not in done.err and not list(tmp_path.glob("*.pieces"))
 
 

@@ -1,11 +1,13 @@
 """Pairs from docstrings: preprocess/docstrings.py and preprocess/python_docs.py."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import python_docs
+from commands import ROOT
 from docstrings import read_docstrings, split_summary
 from pairs import SPLITS, split_of
 
@@ -40,7 +42,7 @@ def site(tmp_path: Path) -> Path:
 def run(site: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
-        env={"PYTHONPATH": str(site)},
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"},
         capture_output=True,
         text=True,
         check=False,

@@ -193,7 +193,7 @@ def test_by_default_200_000_and_50_000(capsys: pytest.CaptureFixture) -> None:
         ("{good} --vocab {nowhere}", "no vocabulary at"),
         ("{good} --to {folder}", "folder is a directory; expected the file to write"),
         ("{good} --to {good}/spans.txt", "spans.txt: cannot be made: .*exists"),
-        ("{latin}", r"latin is no UTF-8 text \(byte 3: .*\); expected pieces"),
+        ("{latin}", r"latin: byte 3 is not valid UTF-8 \(byte 0x.*convert it"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, vocab: Path, arguments: str, message: str) -> None:

@@ -1,11 +1,13 @@
 """WordPiece vocabularies: preprocess/wordpiece_vocabulary.py."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import wordpiece_vocabulary
+from commands import ROOT
 from tokenizers.implementations import BertWordPieceTokenizer
 from wordpiece_vocabulary import SPECIAL, train_vocabulary
 
@@ -19,7 +21,8 @@ LINES = [
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_size_and_alphabet_are_limits() -> None:
     "arguments, told",
     [
         (["--size", "100"], "--size 100: too small"),
-        (["missing.txt"], "missing.txt: cannot be read"),
+        (["missing.txt"], "missing.txt cannot be read"),
         ([], "no text to count"),
     ],
 )

@@ -7,7 +7,8 @@ from typing import Any, Dict, Mapping
 import pytest
 import safetensors.torch
 import torch
-from commands import METHODS, mistake, run, train_command, weights, write_lines
+from commands import mistake, run, train_command, weights, write_lines
+from methods import METHODS
 from oracles import Checkpoint
 from tiny_checkpoints import FORMATS, bert, roberta
 from torch import Tensor

@@ -7,7 +7,8 @@ from typing import Iterator, List, NamedTuple, Tuple
 
 import pytest
 import torch
-from commands import METHODS, Hypothesis, generate_command, hypotheses, preprocess_command, train_command, write_pairs
+from commands import Hypothesis, generate_command, hypotheses, preprocess_command, train_command, write_pairs
+from methods import METHODS
 from one_process import Session
 from oracles import Checkpoint
 from tiny_checkpoints import FORMATS

@@ -13,7 +13,8 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import commands
 import pytest
 import torch
-from commands import METHODS, flags, generate_command, hypotheses
+from commands import flags, generate_command, hypotheses
+from methods import METHODS
 from one_process import Session
 from oracles import Checkpoint, left_to_right, with_pseudo_masks
 from tiny_checkpoints import bert, fairseq_roberta, roberta, unilm, unilmv2

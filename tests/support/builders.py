@@ -6,6 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 import torch
 from fairseq.data import ListDataset
+from methods import METHODS
 from random_weights import randomize
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -19,7 +20,6 @@ from s2sft_fairseq.objectives.slots import PredictionLayout
 from s2sft_fairseq.objectives.source_layouts import Segments
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
-METHODS = sorted(OBJECTIVES)
 SEGMENTS = Segments(source=0, target=1)
 
 

@@ -13,7 +13,6 @@ from fork_server import Done, ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-METHODS = ("causal", "infilling", "masked", "pseudo_masked")
 SPECIAL = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = [f"w{number}" for number in range(40)]
 PLUGIN = ["--user-dir", "s2sft_fairseq", "--task", "s2s_ft"]

@@ -240,7 +240,7 @@ class TestMistakes:
 
     def test_not_utf_8(self, tmp_path: Path) -> None:
         (tmp_path / "vocab.json").write_bytes(b'{"\xff": 0}')
-        with pytest.raises(UserError, match=r"vocab\.json is not valid UTF-8"):
+        with pytest.raises(UserError, match=r"vocab\.json: line 1 is not valid UTF-8 \(byte 0xff"):
             vocabulary.read(tmp_path)
 
     def test_no_sentencepiece_model(self, tmp_path: Path) -> None:

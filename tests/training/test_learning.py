@@ -6,7 +6,6 @@ from typing import Dict, List
 
 import pytest
 from commands import (
-    METHODS,
     SPECIAL,
     WORDS,
     best,
@@ -17,6 +16,7 @@ from commands import (
     write_lines,
     write_pairs,
 )
+from methods import METHODS
 
 pytestmark = pytest.mark.slow
 

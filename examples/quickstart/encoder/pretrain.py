@@ -7,7 +7,6 @@ from its last checkpoint (in --to) when the same command is given again.
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from masked_batches import Batch, Masker, Text, read_texts
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+
+from s2sft_fairseq.common.atomic_files import whole_files
 
 LAYERS, HIDDEN, HEADS, FEED_FORWARD, POSITIONS = 4, 256, 4, 1024, 512
 WARMUP = 0.04  # of the time
@@ -129,11 +130,10 @@ class Training:
 
     def save_checkpoint(self) -> None:
         """Writes what `resume` reads; a reader never sees half a file."""
-        path = self.args.to / CHECKPOINT
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         clock = {"updates": self.updates, "seconds": self.seconds}
-        torch.save({**state, **clock, "vocabulary": self.tokenizer.get_vocab()}, f"{path}.tmp")
-        os.replace(f"{path}.tmp", path)
+        with whole_files(self.args.to) as workshop:
+            torch.save({**state, **clock, "vocabulary": self.tokenizer.get_vocab()}, workshop / CHECKPOINT)
 
     def batches(self) -> Iterator[Batch]:
         """Yields batches without end; a run that goes on draws new ones."""

@@ -3,6 +3,7 @@
 import re
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set
 
+from ...common.characters import IDEOGRAPHS
 from ..texts import Texts
 from .dstc7 import dstc7_tokens
 from .penn_treebank import LOWER_BRACKETS, PLAIN_RULES, penn_tokens
@@ -16,7 +17,7 @@ GIGAWORD_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "<unk>": "UNK", "&": "&amp;"
 XSUM_BRACKETS = {"(": " -LRB- ", ")": " -RRB- "}
 CNNDM_BRACKETS = {**XSUM_BRACKETS, "[": " -LSB- ", "]": " -RSB- "}
 MARKER = re.escape(SENTENCE_END) + r"|\[UNK\]|<unk>"
-SYMBOL = re.compile(f"{MARKER}|[^\\w\\s]|_|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+SYMBOL = re.compile(f"{MARKER}|[^\\w\\s]|_|[{IDEOGRAPHS}]")
 
 Step = Callable[[str], str]
 

@@ -6,13 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Dict, List
 
+from ...common.characters import IDEOGRAPHS, KANA
 from ...common.errors import UserError
 from .porter import stem
 
 WordReader = Callable[[str], List[str]]
 ASCII_WORD = re.compile("[A-Za-z0-9]+")
-IDEOGRAPH = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # with kana
-ANY_WORD = re.compile(f"[{IDEOGRAPH}]|[^\\W_{IDEOGRAPH}]+")
+WORD_SIGNS = IDEOGRAPHS + KANA
+ANY_WORD = re.compile(f"[{WORD_SIGNS}]|[^\\W_{WORD_SIGNS}]+")
 EXCEPTIONS = Path("RELEASE-1.5.5", "data", "WordNet-2.0-Exceptions")
 PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
 

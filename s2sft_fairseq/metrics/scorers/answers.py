@@ -40,3 +40,8 @@ def word_f1(answer: Sequence[str], expected: Sequence[str]) -> float:
 def expected_answers(references: Sequence[str]) -> List[str]:
     """The answers of one example; a reference holds several if tabs separate them, and none if it is empty."""
     return [answer for reference in references for answer in reference.split("\t") if answer.strip()]
+
+
+def best_of(found: Sequence[Agreement]) -> Agreement:
+    """The best exact match and the best F1, which may belong to different answers."""
+    return Agreement(exact=max(one.exact for one in found), f1=max(one.f1 for one in found))

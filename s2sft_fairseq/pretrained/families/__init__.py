@@ -1,17 +1,11 @@
 """Families of pretrained checkpoints, each a table of names; a new one is one more file here."""
 
-import importlib
-import pkgutil
-from typing import Collection, Dict, List
+from typing import Collection, List
 
-from .family import Config, Family
+from ...common.registry import import_all
+from .family import FAMILIES, Config, Family, register_family
 
-FAMILIES: Dict[str, Family] = {
-    family.name: family
-    for module in pkgutil.iter_modules(__path__)
-    for family in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
-    if isinstance(family, Family)
-}
+import_all(__name__, __path__)
 
 
 def recognise(config: Config, names: Collection[str]) -> List[Family]:
@@ -33,4 +27,4 @@ def contradicts(family: Family, called: str) -> bool:
     return bool(family.model_type) and called not in (family.model_type, family.refines)
 
 
-__all__ = ["FAMILIES", "Family", "recognise"]
+__all__ = ["FAMILIES", "Family", "recognise", "register_family"]

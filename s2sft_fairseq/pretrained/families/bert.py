@@ -2,7 +2,7 @@
 
 from typing import Tuple
 
-from .family import Family, Rule, Setting, table
+from .family import Family, Rule, Setting, register_family, table
 
 
 def encoder_rules(prefix: str) -> Tuple[Rule, ...]:
@@ -59,3 +59,4 @@ BERT = Family(
     model_type="bert",
     architecture="BertForMaskedLM",
 )
+register_family(BERT)

@@ -4,7 +4,7 @@ A discriminator was trained without a masked-LM head, so it gets a fresh one.
 """
 
 from .bert import OLD_NAMES, SETTINGS, encoder_rules
-from .family import Family, Setting, table
+from .family import Family, Setting, register_family, table
 
 ELECTRA = Family(
     name="electra",
@@ -24,3 +24,4 @@ ELECTRA = Family(
     model_type="electra",
     architecture="ElectraForMaskedLM",
 )
+register_family(ELECTRA)

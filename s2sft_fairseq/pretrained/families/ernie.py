@@ -8,7 +8,7 @@ from typing import Collection, Tuple
 
 from ...models.layers.parameter_names import SEGMENTS, TURNS
 from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules
-from .family import TRANSPOSED, Config, Family, Rule, Setting, table, with_own
+from .family import TRANSPOSED, Config, Family, Rule, Setting, register_family, table, with_own
 
 ERNIE = Family(
     name="ernie",
@@ -20,6 +20,7 @@ ERNIE = Family(
     model_type="ernie",
     architecture="ErnieForMaskedLM",
 )
+register_family(ERNIE)
 
 
 def linear(theirs: str, ours: str) -> Tuple[Rule, Rule]:
@@ -72,6 +73,7 @@ ERNIE_GEN = Family(
     repeated=r"mask_lm_out_fc\.w_0",
     exported_as="ernie",
 )
+register_family(ERNIE_GEN)
 
 
 def is_dialogue(config: Config, names: Collection[str]) -> bool:
@@ -93,3 +95,4 @@ ERNIE_GEN_DIALOGUE = replace(
     ),
 )
 """Roles stand in the segments' place: of one utterance and its answer, 1 and 0, in turns 1 and 0."""
+register_family(ERNIE_GEN_DIALOGUE)

@@ -3,7 +3,7 @@
 from typing import Collection
 
 from ...models.layers.parameter_names import POSITIONS
-from .family import FUSED, Config, Family, Rule, Setting, table, without_first
+from .family import FUSED, Config, Family, Rule, Setting, register_family, table, without_first
 from .roberta import HEAD, OFFSET
 
 LAYER = "sentence_encoder.layers.{n}."
@@ -59,3 +59,4 @@ FAIRSEQ_ROBERTA = Family(
     repeated=r"lm_head\.weight|.*\.(version|_float_tensor)|.*layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)",
     exported_as="roberta",
 )
+register_family(FAIRSEQ_ROBERTA)

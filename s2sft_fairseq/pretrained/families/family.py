@@ -7,6 +7,7 @@ from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, O
 import torch
 from torch import Tensor
 
+from ...common.registry import registrar
 from ...models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
 
 Config = Mapping[str, Any]
@@ -176,6 +177,14 @@ class Family:
                     written.update(ours)
         assert written == set(tensors), f"{self.name} has no name for {set(tensors) - written}"
         return published
+
+
+FAMILIES: Dict[str, Family] = {}
+
+
+def register_family(family: Family) -> None:
+    """Makes a family a value of ``--pretrained-type``, under its own name."""
+    registrar(FAMILIES, "family")(family.name)(family)
 
 
 LAYER = re.compile(r"layers\.(\d+)\.")

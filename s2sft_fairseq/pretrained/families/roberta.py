@@ -5,7 +5,7 @@ from typing import Collection
 
 from ...models.layers.parameter_names import POSITIONS
 from .bert import OLD_NAMES, SIZES, encoder_rules
-from .family import Config, Family, Rule, Setting, table, without_first
+from .family import Config, Family, Rule, Setting, register_family, table, without_first
 
 OFFSET = 2
 HEAD = table(
@@ -36,6 +36,7 @@ ROBERTA = Family(
     model_type="roberta",
     architecture="RobertaForMaskedLM",
 )
+register_family(ROBERTA)
 
 
 def is_multilingual(config: Config, names: Collection[str]) -> bool:
@@ -51,3 +52,4 @@ XLM_ROBERTA = replace(
     model_type="xlm-roberta",
     architecture="XLMRobertaForMaskedLM",
 )
+register_family(XLM_ROBERTA)

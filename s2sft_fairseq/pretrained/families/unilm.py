@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Collection
 
 from .bert import BERT
-from .family import Config, Setting, with_own
+from .family import Config, Setting, register_family, with_own
 
 SEGMENTS = 6
 
@@ -26,3 +26,4 @@ UNILM = replace(
         Setting("target_type_id", "target_type_id", 5),
     ),
 )
+register_family(UNILM)

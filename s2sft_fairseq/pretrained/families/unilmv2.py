@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Collection
 
 from .bert import BERT
-from .family import FLAT, FUSED, Config, Rule, Setting
+from .family import FLAT, FUSED, Config, Rule, Setting, register_family
 
 ATTENTION = "bert.encoder.layer.{n}.attention.self."
 PROJECTIONS = ("query", "key", "value")
@@ -41,3 +41,4 @@ UNILMV2 = replace(
     model_type="unilmv2",
     architecture="",
 )
+register_family(UNILMV2)

@@ -9,6 +9,7 @@ from tokenizers import decoders, pre_tokenizers
 from tokenizers.models import BPE
 
 from ...common.errors import UserError
+from ...common.text_lines import read_json
 from .. import vocabulary
 from .tokenizer import Tokenizer, TokenizerOptions, model_type, read_config
 
@@ -37,7 +38,7 @@ class ByteBPETokenizer(Tokenizer):
         if pair is None:
             names = " nor ".join(map(" + ".join, (HUGGING_FACE, GPT2)))
             raise UserError(f"no byte-level BPE at {path}; found neither {names} nor tokenizer.json")
-        vocabulary.read_json(pair[0])  # for clear errors
+        read_json(pair[0])  # for clear errors
         try:
             tokenizer = FastTokenizer(BPE.from_file(*map(str, pair)))
         except Exception as error:  # its own class is a bare Exception

@@ -14,6 +14,7 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
 from ...common.errors import UserError
+from ...common.text_lines import read_json
 from .. import vocabulary
 from ..special_tokens import complete_spelling
 
@@ -129,13 +130,13 @@ def locate(path: Path, pattern: str) -> Optional[Path]:
 def read_config(path: Path, name: str) -> Dict[str, Any]:
     """The content of a JSON file in the directory `path`, or beside the file `path`; empty if there is none."""
     file = (path if path.is_dir() else path.parent) / name
-    return vocabulary.read_json(file) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}
 
 
 def model_type(path: Path) -> Optional[str]:
     """The kind of tokenizer that the tokenizer.json at `path` holds, None without such a file."""
     file = locate(path, "tokenizer.json")
-    return vocabulary.read_json(file).get("model", {}).get("type") if file else None
+    return read_json(file).get("model", {}).get("type") if file else None
 
 
 def check_agreement(tokenizer: FastTokenizer, path: Path) -> None:

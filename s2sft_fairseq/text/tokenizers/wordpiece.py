@@ -11,13 +11,14 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from ...common.characters import IDEOGRAPHS, WIDE_SIGNS
 from .. import vocabulary
 from ..special_tokens import BERT_TOKENS
 from .tokenizer import Tokenizer, TokenizerOptions, model_type, read_config
 
 PREFIX = "##"
 CONTRACTION = re.compile(r"(\w) ' (s|t|re|ve|m|ll|d)\b", re.IGNORECASE)
-CHINESE = "[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ebef]"
+CHINESE = f"[{IDEOGRAPHS}{WIDE_SIGNS}]"
 CHINESE_GAP = re.compile(f"(?<={CHINESE}) (?={CHINESE})")
 NORMALIZER_OPTIONS = {
     "do_lower_case": "lowercase",
