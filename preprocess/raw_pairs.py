@@ -79,9 +79,9 @@ class Packer:
         self.unknown = dict.fromkeys(unknown, spelling.unk)
         self.room = longest - ENDS if longest else None
         self.grounded = layout == KNOWLEDGE_FIRST
-        self.splitter: Optional[Tokenizer] = None
+        self.tokenizer: Optional[Tokenizer] = None
         if pretrained and longest:
-            self.splitter = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(pretrained)))
+            self.tokenizer = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(pretrained)))
 
     def pair(self, example: Example) -> tuple[str, str]:
         """Source and target."""
@@ -93,27 +93,27 @@ class Packer:
 
     def source(self, example: Example) -> str:
         """The text and the turns, shortened to what the model reads, with separators between them."""
-        if self.splitter is not None and self.room is not None and example.turns:
-            example = self.fitted(example, self.splitter, self.room)
+        if self.tokenizer is not None and self.room is not None and example.turns:
+            example = self.fitted(example, self.tokenizer, self.room)
         if self.grounded:
             return f" {self.separator} ".join([example.text, *example.turns]).lstrip()
         parts = [*example.turns, example.text] if example.text_last else [example.text, *example.turns]
         return f" {self.separator} ".join(filter(None, parts))
 
-    def fitted(self, example: Example, splitter: Tokenizer, room: int) -> Example:
+    def fitted(self, example: Example, tokenizer: Tokenizer, room: int) -> Example:
         """Keeps the latest turns that fit in half of the room, the last in any case, and of the text what fits then."""
-        sizes = [len(splitter.encode(turn).split()) + 1 for turn in example.turns]
+        sizes = [len(tokenizer.encode(turn).split()) + 1 for turn in example.turns]
         totals = list(itertools.accumulate(reversed(sizes)))
         kept = max(1, sum(total <= (room // 2 if example.text else room) for total in totals))
         left = room - totals[kept - 1]
-        text = self.chunk(example, splitter, left) if example.text and left > 0 else ""
+        text = self.chunk(example, tokenizer, left) if example.text and left > 0 else ""
         return example._replace(text=text, turns=example.turns[-kept:])
 
     @staticmethod
-    def chunk(example: Example, splitter: Tokenizer, limit: int) -> str:
+    def chunk(example: Example, tokenizer: Tokenizer, limit: int) -> str:
         """The part of the text that is kept."""
-        offsets = splitter.tokenizer.encode(example.text, add_special_tokens=False).offsets
-        return fitting(splitter, Source(example.text, offsets), example.query, limit=limit, keep=example.keep)
+        offsets = tokenizer.fast_tokenizer.encode(example.text, add_special_tokens=False).offsets
+        return fitting(tokenizer, Source(example.text, offsets), example.query, limit=limit, keep=example.keep)
 
 
 def in_penn_tokens(example: Example) -> Example:

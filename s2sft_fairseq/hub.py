@@ -69,7 +69,7 @@ class S2SModel(GeneratorHubInterface):
         with torch.random.fork_rng(devices=[]):  # a model begins with random weights, which the checkpoint's replace
             loaded = loading.load(os.fspath(path), data=data, overrides=overrides)
         model = cls(loaded.cfg, loaded.task, loaded.models)
-        model.bpe = loaded.splitter
+        model.bpe = loaded.bpe
         return model.eval()
 
     def generate(self, sources: Any, beam: int = 5, verbose: bool = False, **options: Any) -> Any:

@@ -29,7 +29,7 @@ class Loaded(NamedTuple):
     cfg: DictConfig
     task: S2SFTTask
     models: List[S2SFTModel]
-    splitter: Any
+    bpe: Any
 
 
 def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loaded:
@@ -49,12 +49,12 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
     with checkpoint_vocabulary.unpacked(state.get("task_state", {})) as carried:
         side = CheckpointVocabulary(carried, look_in(first, state["cfg"], data), state["cfg"].model)
         task = S2SFTTask(state["cfg"].task, side.dictionary())
-        splitter = build_bpe(state["cfg"], side, overrides)
+        bpe = build_bpe(state["cfg"], side, overrides)
     cfg = state["cfg"]
     models, _ = load_model_ensemble([str(first)], task=task, state=state)
     for other in others:
         models += load_model_ensemble([str(other)], task=task, state=checkpoints.read(other, overrides))[0]
-    return Loaded(cfg, task, models, splitter)
+    return Loaded(cfg, task, models, bpe)
 
 
 def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
@@ -90,4 +90,4 @@ def build_bpe(cfg: DictConfig, side: CheckpointVocabulary, overrides: Mapping[st
         return encoders.build_bpe(chosen)
     if chosen is not None and Path(chosen.get("s2s_ft_vocab") or "").exists():
         return encoders.build_bpe(chosen)
-    return side.splitter()
+    return side.tokenizer()

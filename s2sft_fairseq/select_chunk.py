@@ -79,11 +79,11 @@ def examples(args: argparse.Namespace) -> Iterator[Example]:
         yield source, query
 
 
-def chunks(splitter: Tokenizer, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
+def chunks(tokenizer: Tokenizer, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
     """What is kept of each source."""
-    encodings = splitter.tokenizer.encode_batch([source for source, _ in batch], add_special_tokens=False)
+    encodings = tokenizer.fast_tokenizer.encode_batch([source for source, _ in batch], add_special_tokens=False)
     for (text, query), encoding in zip(batch, encodings):
-        yield fitting(splitter, Source(text, encoding.offsets), query, limit=limit, keep=keep)
+        yield fitting(tokenizer, Source(text, encoding.offsets), query, limit=limit, keep=keep)
 
 
 def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
@@ -96,12 +96,12 @@ def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    splitter = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
+    tokenizer = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
     total = None if args.input == STANDARD else count_lines(args.input)
     shortened = 0
     with whole_lines(args.output) as write, tqdm(total=total, unit=" lines") as bar:
         for batch in batches(examples(args)):
-            kept = list(chunks(splitter, batch, limit=args.limit, keep=args.keep))
+            kept = list(chunks(tokenizer, batch, limit=args.limit, keep=args.keep))
             write(kept)
             bar.update(len(batch))
             shortened += sum(chunk != source for chunk, (source, _) in zip(kept, batch))

@@ -80,7 +80,7 @@ class CheckpointVocabulary(NamedTuple):
             "dict.*.txt of the training data beside the checkpoint, or name their directory with data=DIR (--data DIR)"
         )
 
-    def splitter(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer:
         """The encoder of text that belongs to the model.
 
         Raises:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..common.errors import UserError
+from ..common.parsed_once import parsed_once
 from ..common.text_lines import read_all_lines, read_json, read_text, split_lines
 from .special_tokens import BERT_TOKENS, PLACEHOLDER, ROBERTA_TOKENS, complete_spelling
 
@@ -44,10 +45,22 @@ def read(path: Union[str, os.PathLike], *, add: Optional[Union[str, os.PathLike]
     if not path.exists():
         raise UserError(f"no vocabulary at {path}; expected a directory or file with {', '.join(NAMES)}")
     file = find(path) if path.is_dir() else path
-    tokens = reader_of(file)(file)
+    tokens = list(tokens_in(file))
     if path.is_dir():
         tokens = place(added_tokens(path), tokens, path)
     return tokens if add is None else tokens + read_additions(Path(add), tokens)
+
+
+@parsed_once
+def tokens_in(file: Path) -> Tuple[str, ...]:
+    """The tokens of one file."""
+    return tuple(reader_of(file)(file))
+
+
+@parsed_once
+def settings_in(file: Path) -> Mapping[str, Any]:
+    """The object in a JSON file of a tokenizer; raises UserError if there is none."""
+    return read_json(file)
 
 
 def find(directory: Path) -> Path:
@@ -132,7 +145,7 @@ def read_json_map(file: Path) -> List[str]:
 
 def read_tokenizer(file: Path) -> List[str]:
     """The tokens of a tokenizer.json: those of its model, and the added ones."""
-    content = read_json(file)
+    content = settings_in(file)
     vocabulary = content.get("model", {}).get("vocab")
     if isinstance(vocabulary, list):  # Unigram: pieces and their scores
         vocabulary = {piece: row for row, (piece, _) in enumerate(vocabulary)}
@@ -198,7 +211,7 @@ def place(added: Mapping[str, int], tokens: List[str], source: Path) -> List[str
 def added_tokens(directory: Path) -> Dict[str, int]:
     """The tokens that Hugging Face's files of a directory add to the vocabulary, with their ids."""
     whole, config, legacy = (
-        read_json(directory / name) if (directory / name).is_file() else {}
+        settings_in(directory / name) if (directory / name).is_file() else {}
         for name in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json")
     )
     return {

@@ -22,20 +22,20 @@ WORDS = [word for line in real_lines()[:300] for word in line.split()]
 
 
 @pytest.fixture(scope="module")
-def splitters(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Tokenizer]:
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Tokenizer]:
     """The encoder of each family, on files of its own."""
     made = {name: family.make(tmp_path_factory.mktemp("text") / "side") for name, family in FAMILIES.items()}
     return {name: AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(path))) for name, path in made.items()}
 
 
-def pieces(splitter: Tokenizer, text: str) -> int:
+def pieces(tokenizer: Tokenizer, text: str) -> int:
     """How many pieces a text has by itself."""
-    return len(splitter.encode(text).split())
+    return len(tokenizer.encode(text).split())
 
 
-def kept(splitter: Tokenizer, source: str, query: str, *, limit: int, keep: str) -> str:
+def kept(tokenizer: Tokenizer, source: str, query: str, *, limit: int, keep: str) -> str:
     """What is kept of one source."""
-    (chunk,) = select_chunk.chunks(splitter, [(source, query)], limit=limit, keep=keep)
+    (chunk,) = select_chunk.chunks(tokenizer, [(source, query)], limit=limit, keep=keep)
     return chunk
 
 
@@ -56,21 +56,21 @@ class Case(NamedTuple):
         return " ".join(self.words[self.first : self.last])
 
 
-def random_case(splitter: Tokenizer, seed: int) -> Case:
+def random_case(tokenizer: Tokenizer, seed: int) -> Case:
     """Real words in random order, some of them twice, an answer of one to three words among them."""
     rng = random.Random(seed)
     limit = rng.randint(6, 25)
-    usable = [word for word in rng.sample(WORDS, 60) if pieces(splitter, word) <= limit]
+    usable = [word for word in rng.sample(WORDS, 60) if pieces(tokenizer, word) <= limit]
     words = rng.choices(usable, k=rng.randint(3, 30))
     first = rng.randrange(len(words) - 2)
     return Case(words, first, first + rng.randint(1, 3), limit)
 
 
-def test_a_source_that_is_short_enough_stays(splitters: Dict[str, Tokenizer]) -> None:
+def test_a_source_that_is_short_enough_stays(tokenizers: Dict[str, Tokenizer]) -> None:
     source = "  Two  words,\tand 今天天气. "
-    for splitter in splitters.values():
-        assert kept(splitter, source, "words", limit=pieces(splitter, source), keep="answer") == source
-        assert kept(splitter, source, "words", limit=pieces(splitter, source) - 1, keep="answer") != source
+    for tokenizer in tokenizers.values():
+        assert kept(tokenizer, source, "words", limit=pieces(tokenizer, source), keep="answer") == source
+        assert kept(tokenizer, source, "words", limit=pieces(tokenizer, source) - 1, keep="answer") != source
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -78,35 +78,35 @@ def test_a_source_that_is_short_enough_stays(splitters: Dict[str, Tokenizer]) ->
 @settings(max_examples=40, deadline=None)
 @given(number=st.integers(0, 1999), limit=st.integers(1, 30), place=st.floats(0, 1), length=st.integers(0, 12))
 def test_never_longer_and_always_a_part(
-    splitters: Dict[str, Tokenizer], family: str, keep: str, number: int, limit: int, place: float, length: int
+    tokenizers: Dict[str, Tokenizer], family: str, keep: str, number: int, limit: int, place: float, length: int
 ) -> None:
     """Whatever the text: words, runs of signs of every kind, Chinese without spaces, one endless word."""
-    splitter = splitters[family]
+    tokenizer = tokenizers[family]
     real, signs = (lines[number % len(lines)] for lines in (real_lines(), unicode_lines()))
     for source in (real, signs, real.replace(" ", "")):
         start = int(place * len(source))
-        chunk = kept(splitter, source, source[start : start + length], limit=limit, keep=keep)
+        chunk = kept(tokenizer, source, source[start : start + length], limit=limit, keep=keep)
         assert chunk in source
-        assert pieces(splitter, chunk) <= limit
+        assert pieces(tokenizer, chunk) <= limit
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(60))
-def test_contains_the_answer_if_it_fits(splitters: Dict[str, Tokenizer], family: str, seed: int) -> None:
-    splitter = splitters[family]
-    case = random_case(splitter, seed)
-    alone = pieces(splitter, case.answer)
-    in_source = pieces(splitter, f"a {case.answer}") - pieces(splitter, "a")  # with the space before it
-    chunk = kept(splitter, case.source, case.answer, limit=case.limit, keep="answer")
+def test_contains_the_answer_if_it_fits(tokenizers: Dict[str, Tokenizer], family: str, seed: int) -> None:
+    tokenizer = tokenizers[family]
+    case = random_case(tokenizer, seed)
+    alone = pieces(tokenizer, case.answer)
+    in_source = pieces(tokenizer, f"a {case.answer}") - pieces(tokenizer, "a")  # with the space before it
+    chunk = kept(tokenizer, case.source, case.answer, limit=case.limit, keep="answer")
     if max(alone, in_source) <= case.limit:
         assert case.answer in chunk
-    assert pieces(splitter, chunk) <= case.limit
+    assert pieces(tokenizer, chunk) <= case.limit
 
 
-def all_windows(splitter: Tokenizer, case: Case) -> List[range]:
+def all_windows(tokenizer: Tokenizer, case: Case) -> List[range]:
     """All runs of words that are short enough by themselves."""
     runs = (range(i, j) for i, j in itertools.combinations(range(len(case.words) + 1), 2))
-    return [run for run in runs if pieces(splitter, text(case, run)) <= case.limit]
+    return [run for run in runs if pieces(tokenizer, text(case, run)) <= case.limit]
 
 
 def text(case: Case, run: range) -> str:
@@ -114,25 +114,25 @@ def text(case: Case, run: range) -> str:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_overlap_equals_brute_force(splitters: Dict[str, Tokenizer], seed: int) -> None:
+def test_overlap_equals_brute_force(tokenizers: Dict[str, Tokenizer], seed: int) -> None:
     """The most distinct words of the question, then the earliest, then the longest."""
-    splitter = splitters["BERT"]
-    case = random_case(splitter, seed)
+    tokenizer = tokenizers["BERT"]
+    case = random_case(tokenizer, seed)
     question = " ".join(random.Random(seed).choices([*case.words, "Absent"], k=6)).upper()
 
     def shared(run: range) -> int:
         return len(set(re.findall(r"\w+", text(case, run).upper())) & set(re.findall(r"\w+", question)))
 
-    best = max(all_windows(splitter, case), key=lambda run: (shared(run), -run.start, run.stop))
-    found = kept(splitter, case.source, question, limit=case.limit, keep="overlap")
-    assert found == (case.source if pieces(splitter, case.source) <= case.limit else text(case, best))
+    best = max(all_windows(tokenizer, case), key=lambda run: (shared(run), -run.start, run.stop))
+    found = kept(tokenizer, case.source, question, limit=case.limit, keep="overlap")
+    assert found == (case.source if pieces(tokenizer, case.source) <= case.limit else text(case, best))
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_answer_equals_brute_force(splitters: Dict[str, Tokenizer], seed: int) -> None:
+def test_answer_equals_brute_force(tokenizers: Dict[str, Tokenizer], seed: int) -> None:
     """The most pieces on the poorer side of any occurrence, then the earliest, then the longest."""
-    splitter = splitters["BERT"]
-    case = random_case(splitter, seed)._replace(limit=30)
+    tokenizer = tokenizers["BERT"]
+    case = random_case(tokenizer, seed)._replace(limit=30)
     width = case.last - case.first
 
     def context(run: range) -> int:
@@ -142,31 +142,31 @@ def test_answer_equals_brute_force(splitters: Dict[str, Tokenizer], seed: int) -
             for i in starts
             if i + width <= run.stop
         ]
-        return max((min(pieces(splitter, side) for side in both) for both in sides), default=-1)
+        return max((min(pieces(tokenizer, side) for side in both) for both in sides), default=-1)
 
-    best = max(all_windows(splitter, case), key=lambda run: (context(run), -run.start, run.stop))
-    found = kept(splitter, case.source, case.answer, limit=case.limit, keep="answer")
+    best = max(all_windows(tokenizer, case), key=lambda run: (context(run), -run.start, run.stop))
+    found = kept(tokenizer, case.source, case.answer, limit=case.limit, keep="answer")
     if len(re.findall(re.escape(case.answer), case.source)) > 1:
         assert case.answer in found  # as a part of another word, too: more occurrences than whole words
     else:
-        assert found == (case.source if pieces(splitter, case.source) <= case.limit else text(case, best))
+        assert found == (case.source if pieces(tokenizer, case.source) <= case.limit else text(case, best))
 
 
-def test_the_choices_differ(splitters: Dict[str, Tokenizer]) -> None:
+def test_the_choices_differ(tokenizers: Dict[str, Tokenizer]) -> None:
     """Or the tests above would not tell one from another."""
-    splitter, source = splitters["BERT"], "one two three four five six seven eight nine ten eleven twelve"
-    limit = pieces(splitter, "six seven eight nine ten")
-    found = {keep: kept(splitter, source, "Eleven or twelve", limit=limit, keep=keep) for keep in KEEP}
+    tokenizer, source = tokenizers["BERT"], "one two three four five six seven eight nine ten eleven twelve"
+    limit = pieces(tokenizer, "six seven eight nine ten")
+    found = {keep: kept(tokenizer, source, "Eleven or twelve", limit=limit, keep=keep) for keep in KEEP}
     assert found["head"].startswith("one two") and found["overlap"].endswith("eleven twelve")
     assert found["answer"] == found["overlap"], "the answer is not there as it stands"
-    answered = kept(splitter, source, "EIGHT", limit=limit, keep="answer")
+    answered = kept(tokenizer, source, "EIGHT", limit=limit, keep="answer")
     assert " eight " in answered and answered != found["overlap"], "as it is nowhere in capitals, case does not count"
 
 
-def test_chinese_is_cut_between_characters(splitters: Dict[str, Tokenizer]) -> None:
+def test_chinese_is_cut_between_characters(tokenizers: Dict[str, Tokenizer]) -> None:
     source = "今天天气很好，我们一起去公园吧！你觉得怎么样？"
-    chunk = kept(splitters["BERT"], source, "公园", limit=6, keep="answer")
-    assert "公园" in chunk and chunk in source and pieces(splitters["BERT"], chunk) == 6
+    chunk = kept(tokenizers["BERT"], source, "公园", limit=6, keep="answer")
+    assert "公园" in chunk and chunk in source and pieces(tokenizers["BERT"], chunk) == 6
 
 
 class TestCommand:

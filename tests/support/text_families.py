@@ -77,7 +77,7 @@ class Family(NamedTuple):
 
     make: Callable[[Path], Path]
     tokenizer: Callable[..., PreTrainedTokenizerBase]
-    splitter: str
+    kind: str
 
 
 def write_json(path: Path, content: object) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Dict, List, Sequence
@@ -248,7 +249,8 @@ class TestMistakes:
         with pytest.raises(UserError, match=r"a\.model is not a SentencePiece model"):
             vocabulary.read(tmp_path)
 
-    def test_no_sentencepiece_package(self, pieces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_sentencepiece_package(self, pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "sentencepiece", None)
+        unread = shutil.copy(pieces, tmp_path / "unread.model")
         with pytest.raises(UserError, match="pip install sentencepiece"):
-            vocabulary.read(pieces)
+            vocabulary.read(unread)

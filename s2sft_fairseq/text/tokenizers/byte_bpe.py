@@ -57,7 +57,7 @@ class ByteBPETokenizer(Tokenizer):
         """As the dictionary: by number if that is how it names pieces, else as they are."""
         pieces = super().spell(ids, path)
         if is_numbered(path):
-            pieces.update({row: str(row) for row in ids.values() if row < self.tokenizer.get_vocab_size(False)})
+            pieces.update({row: str(row) for row in ids.values() if row < self.fast_tokenizer.get_vocab_size(False)})
         return pieces
 
     def join(self, tokens: List[str]) -> str:

@@ -14,7 +14,6 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
 from ...common.errors import UserError
-from ...common.text_lines import read_json
 from .. import vocabulary
 from ..special_tokens import complete_spelling
 
@@ -48,9 +47,9 @@ class Tokenizer(ABC):
 
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
-        self.tokenizer = self.load(path)
+        self.fast_tokenizer = self.load(path)
         self.add(path, cfg.vocab_add)
-        ids = self.tokenizer.get_vocab()
+        ids = self.fast_tokenizer.get_vocab()
         self.pieces = self.spell(ids, path)
         self.tokens = {self.pieces[row]: token for token, row in ids.items()}
 
@@ -91,10 +90,10 @@ class Tokenizer(ABC):
         added = [*added_tokens(path), *special_tokens(tokens)]
         if additions is not None:
             added += map(AddedToken, vocabulary.read_additions(Path(additions), tokens))
-        known = {token.content for token in self.tokenizer.get_added_tokens_decoder().values()}
+        known = {token.content for token in self.fast_tokenizer.get_added_tokens_decoder().values()}
         for token in added:
             if token.content not in known:
-                self.tokenizer.add_tokens([token])
+                self.fast_tokenizer.add_tokens([token])
                 known.add(token.content)
 
     def encode(self, x: str) -> str:
@@ -103,7 +102,7 @@ class Tokenizer(ABC):
 
     def encode_lines(self, lines: Sequence[str]) -> List[str]:
         """Many lines at once, which is much faster than one by one."""
-        encodings = self.tokenizer.encode_batch(list(lines), add_special_tokens=False)
+        encodings = self.fast_tokenizer.encode_batch(list(lines), add_special_tokens=False)
         return [" ".join([self.pieces[row] for row in encoding.ids]) for encoding in encodings]
 
     def decode(self, x: str) -> str:
@@ -127,16 +126,16 @@ def locate(path: Path, pattern: str) -> Optional[Path]:
     return path if path.match(pattern) and path.is_file() else None
 
 
-def read_config(path: Path, name: str) -> Dict[str, Any]:
+def read_config(path: Path, name: str) -> Mapping[str, Any]:
     """The content of a JSON file in the directory `path`, or beside the file `path`; empty if there is none."""
     file = (path if path.is_dir() else path.parent) / name
-    return read_json(file) if file.is_file() else {}
+    return vocabulary.settings_in(file) if file.is_file() else {}
 
 
 def model_type(path: Path) -> Optional[str]:
     """The kind of tokenizer that the tokenizer.json at `path` holds, None without such a file."""
     file = locate(path, "tokenizer.json")
-    return read_json(file).get("model", {}).get("type") if file else None
+    return vocabulary.settings_in(file).get("model", {}).get("type") if file else None
 
 
 def check_agreement(tokenizer: FastTokenizer, path: Path) -> None:
