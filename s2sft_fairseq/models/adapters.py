@@ -38,7 +38,7 @@ class AdapterOptions(FairseqDataclass):
         default=0, metadata={"help": "rank of low-rank matrices (LoRA), trained beside frozen weights; 0: none"}
     )
     lora_alpha: Optional[float] = field(
-        default=None, metadata={"help": "scales their product by alpha/rank (default: the rank, so by 1)"}
+        default=None, metadata={"help": "scales the low-rank product by alpha/rank (default: the rank, so by 1)"}
     )
     lora_targets: str = field(
         default="query,value",
@@ -61,7 +61,7 @@ class AdapterOptions(FairseqDataclass):
 
 
 BASE = ("adapter_base_family", "adapter_trains_head")
-"""The options that tell a later run how to read the pretrained weights that adapters belong to."""
+"""The options that record, for loading and resuming, which pretrained weights the adapters belong to."""
 
 
 def has_adapters(options: AdapterOptions) -> bool:
@@ -168,7 +168,7 @@ class Bottleneck(Adapter):
 
 
 def apply_adapters(transformer: Transformer, options: AdapterOptions, *, frozen_layers: int = 0) -> None:
-    """Freezes all weights and adds adapters to all layers above the ``frozen_layers`` lowest.
+    """Freezes all weights and adds adapters to all layers but the lowest ``frozen_layers``.
 
     A head that was missing from the pretrained weights was initialized at random, and is trained, too.
     """

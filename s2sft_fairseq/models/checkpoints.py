@@ -41,7 +41,7 @@ def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None
     if other is not None:
         raise UserError(
             f"the checkpoint's {other} is {tuple(state[other].shape)}, the model's {tuple(own[other].shape)}; use "
-            "the checkpoint's method, vocabulary and lengths, or make it a directory for --pretrained: "
+            "the checkpoint's method, vocabulary and lengths, or turn it into a directory for --pretrained: "
             "python -m s2sft_fairseq.export_pretrained"
         )
 

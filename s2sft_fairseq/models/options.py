@@ -120,7 +120,7 @@ SHAPE = (
     "relative_buckets",
     "relative_distance",
 )
-"""The options that a pretrained model decides, even against the user."""
+"""The options that a pretrained model decides, whatever the user sets."""
 
 
 def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> ModelOptions:

@@ -121,12 +121,12 @@ class S2SFTModel(BaseFairseqModel):
 
     @cached_property
     def encoder(self) -> SourceEncoder:
-        """The view for fairseq's generators that reads sources."""
+        """The view of the model that encodes sources for fairseq's generators."""
         return SourceEncoder(self.transformer, self.layout, max_positions=self.cfg.max_source_positions)
 
     @cached_property
     def decoder(self) -> TargetDecoder:
-        """The view for fairseq's generators that predicts targets."""
+        """The view of the model that predicts targets for fairseq's generators."""
         return TargetDecoder(self.transformer, self.layout, max_positions=self.cfg.max_target_positions)
 
     def state_dict(self, *args: Any, **options: Any) -> Dict[str, Tensor]:

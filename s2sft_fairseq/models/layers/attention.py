@@ -1,4 +1,4 @@
-"""Attention, and the keys it extends over: in a full pass over packed slots, or in one cached step of a beam search.
+"""Attention and the keys that it covers: in a full pass over packed slots, or in one cached step of a beam search.
 
 A pass holds its slots in one row [N], with those whose hidden states are needed at the end. It is called once per layer
 with the keys and values of all slots [N, heads, D] and the queries of all or of the needed ones, so one Transformer

@@ -12,7 +12,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 STEPS = 1 << 16
-"""The probability is rounded to a multiple of 1 / STEPS: 16 random bits decide about each number."""
+"""The probability is rounded to a multiple of 1 / STEPS, the resolution of 16 random bits."""
 
 
 def keep_mask(like: Tensor, probability: float) -> Tensor:
@@ -35,7 +35,7 @@ class MaskedDropout(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tuple[Tensor, None]:
-        """The gradient of the kept numbers, scaled alike; 0 for the others."""
+        """The gradient of the kept numbers, scaled by the same factor; 0 for the others."""
         (keep,) = ctx.saved_tensors
         return torch.where(keep, gradient, 0.0).mul_(ctx.scale), None
 

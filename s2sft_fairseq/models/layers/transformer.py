@@ -1,7 +1,7 @@
 """The shared Transformer: BERT's encoder over slots, whatever the objective, and its masked-LM head.
 
 Post-LayerNorm, learned absolute positions, dropout after the embeddings' LayerNorm and on both sub-layers' outputs
-before their residual sums (Devlin et al. 2019; paper 000, section 2). Sizes decide about what only some families have:
+before their residual sums (Devlin et al. 2019; paper 000, section 2). Sizes switch on what only some families have:
 a projection of narrow embeddings, relative positions, a table of turns.
 """
 

@@ -56,7 +56,7 @@ class InfillingOptions(CorruptionOptions):
 class Infilling(FinetuningObjective):
     """Every [ATTN] is labelled; a flow of weight 0 is left out.
 
-    The group of a word flow query is its step; the groups of span flow queries have higher numbers.
+    The group of a word-flow query is its step; the groups of span-flow queries have higher numbers.
 
     Raises:
         UserError: a probability outside [0, 1], a noise token that is not in the vocabulary, or a span flow without
