@@ -1,4 +1,4 @@
-"""What fairseq-preprocess wrote: folders that take turns, and the two sides of a split, framed for the model."""
+"""Reads what fairseq-preprocess wrote: folders that alternate by epoch, and both sides of a split, framed."""
 
 import logging
 from pathlib import Path
@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
-    """The lines of a split, int64 [l] each; there may be no targets."""
+    """The lines of a split, int64 [l] each; the targets may be missing."""
 
     source: FairseqDataset
     target: Optional[FairseqDataset]
 
 
 def data_folders(data: Optional[str]) -> List[Path]:
-    """The data directories, one or several with colons between them.
+    """The data directories, one or several separated by colons.
 
     Raises:
         UserError: none was given, or one of them does not exist.
@@ -37,7 +37,7 @@ def data_folders(data: Optional[str]) -> List[Path]:
 
 
 def data_folder(data: Optional[str], epoch: int = 1) -> Path:
-    """The data directory of an epoch, for several take turns; raises UserError as :func:`data_folders` does."""
+    """The data directory of an epoch: several take turns; raises UserError as :func:`data_folders` does."""
     folders = data_folders(data)
     return folders[(epoch - 1) % len(folders)]
 
@@ -46,13 +46,13 @@ def shared_vocabulary(vocabularies: Mapping[Path, PretrainedDictionary]) -> Pret
     """The vocabulary that all folders were binarized with.
 
     Raises:
-        UserError: there are different ones.
+        UserError: the folders have different vocabularies.
     """
     (first_folder, first), *others = vocabularies.items()
     for folder, dictionary in others:
         if dictionary.fingerprint() != first.fingerprint():
             raise UserError(
-                f"{folder} was binarized with another vocabulary than {first_folder}; run "
+                f"{folder} was binarized with a different vocabulary than {first_folder}; run "
                 "fairseq-preprocess for all of them with the same --srcdict VOCAB"
             )
     logger.info(f"vocabulary of {len(first):,} tokens, {first.fingerprint()}")
@@ -60,7 +60,7 @@ def shared_vocabulary(vocabularies: Mapping[Path, PretrainedDictionary]) -> Pret
 
 
 class MaxLengths(NamedTuple):
-    """Most tokens of a source and of a target, special ones included; None: any number."""
+    """Maximum numbers of tokens of a source and of a target, special ones included; None: no limit."""
 
     source: Optional[int]
     target: Optional[int]
@@ -71,8 +71,8 @@ class BinarizedSplit(NamedTuple):
 
     Attributes:
         prefix: folder and split, such as data-bin/train.
-        dictionary: of the data; fairseq wants it to know the type of the numbers.
-        implementation: the value of ``--dataset-impl``; None: what the files show.
+        dictionary: of the data; fairseq needs it to read some of its formats.
+        implementation: the value of ``--dataset-impl``; None: detected from the files.
     """
 
     prefix: Path
@@ -80,14 +80,14 @@ class BinarizedSplit(NamedTuple):
     implementation: Optional[str]
 
     def lines(self, suffix: str = "") -> Optional[FairseqDataset]:
-        """The binarized lines of one file, int64 [l] each; None if it is not there."""
+        """The binarized lines of one file, int64 [l] each; None if it does not exist."""
         return load_indexed_dataset(f"{self.prefix}{suffix}", self.dictionary, self.implementation)
 
     def pair(self, source_language: str, target_language: str, *, with_target: bool) -> Pair:
-        """Both sides.
+        """Both sides of the split.
 
         Args:
-            source_language, target_language: as the names of the files call sources and targets.
+            source_language, target_language: the suffixes of source and target files.
             with_target: whether there must be targets.
 
         Raises:
@@ -100,7 +100,7 @@ class BinarizedSplit(NamedTuple):
         if target is not None and len(source) != len(target):
             raise UserError(
                 f"{folder}: split {split!r} has {len(source):,} source lines but {len(target):,} target lines; "
-                "expected one line each per pair: mend the text files and binarize them again"
+                "expected one line of each per pair: correct the text files and binarize them again"
             )
         return Pair(source, target)
 
@@ -117,10 +117,10 @@ def frame_pair(
 
     Args:
         pair: the binarized lines.
-        dictionary: the special tokens.
+        dictionary: provides the special tokens.
         layout: of the method.
-        max_parts: how many parts of a source the model can tell apart.
-        max_lengths: what is longer is cut.
+        max_parts: how many parts of a source the model can distinguish; None: any number.
+        max_lengths: anything longer is cut.
     """
     pad, unk, eos = dictionary.pad(), dictionary.unk(), dictionary.eos()
     source = FramedText(
@@ -140,7 +140,7 @@ def frame_pair(
 
 
 def log_truncation(pair: Pair) -> None:
-    """Says how many lines of each side are cut."""
+    """Logs how many lines of each side are cut."""
     for side, lines in pair._asdict().items():
         if lines is not None and lines.cut():
             logger.info(f"{lines.cut():,} of {len(lines):,} {side}s lose their tail (--max-{side}-positions)")

@@ -1,4 +1,4 @@
-"""Sources in parts: counted, and cut where the oldest parts give way."""
+"""Sources in parts: the parts are counted, and the oldest are dropped from sources that are too long."""
 
 import logging
 from typing import Optional
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def in_parts(
     lines: FairseqDataset, layout: PredictionLayout, *, max_parts: Optional[int], max_length: Optional[int]
 ) -> FairseqDataset:
-    """Sources as :class:`SourceParts`; those of a layout without parts stay as they are, unread."""
+    """Sources as :class:`SourceParts`; for a layout without parts, the lines themselves, unread."""
     if not layout.segments.parts:
         return lines
     frame = 1 + int(layout.source_end)
@@ -30,13 +30,14 @@ def in_parts(
 class SourceParts(BaseWrapperDataset):
     """Binarized sources with end tokens between their parts, and one at the end.
 
-    All are read once: an example's length must be known, and a mistake in the last of them should not end a long run.
+    All are read once at the start: the length of every example must be known, and a mistake in the last one should not
+    end a long run.
 
     Args:
         lines: int64 [l] each.
-        convention: tells the end token, and what the parts are.
-        most: how many parts can be told apart, or None.
-        room: how many tokens may be left before the last one; None: nothing is cut.
+        layout: provides the end token, and says what the parts are.
+        max_parts: how many parts can be distinguished; None: any number.
+        max_length: the maximum number of tokens before the final end token; None: nothing is cut.
 
     Raises:
         UserError: a source with too many or too few parts.
@@ -65,7 +66,7 @@ class SourceParts(BaseWrapperDataset):
         return self.kept_sizes
 
     def checked_size(self, index: int) -> int:
-        """The length of a source that has as many parts as it may have."""
+        """The length of a source after cutting; raises UserError if it has too few or too many parts."""
         found = int(self.dataset[index].eq(self.end).sum())
         is_cut = self.segments.drops_oldest and self.max_length is not None
         if found < self.segments.min_parts:
@@ -75,7 +76,7 @@ class SourceParts(BaseWrapperDataset):
             )
         if self.max_parts is not None and found > self.max_parts and not is_cut:
             raise UserError(
-                f"source {index + 1}: number of parts ({self.segments.parts}), by the end tokens between them, is "
-                f"{found}; expected at most {self.max_parts}, the number of segments or turns that the model has"
+                f"source {index + 1}: number of parts ({self.segments.parts}), separated by end tokens, is {found}; "
+                f"expected at most {self.max_parts}, the number of segments or turns that the model has for them"
             )
         return len(self[index])

@@ -13,7 +13,7 @@ from ..objectives.slots import Blocks, PredictionLayout, Slots
 from .seeded_dataset import SeededDataset
 
 POOL = 16
-"""Sources whose lengths differ by less than this many tokens may share a batch of training examples."""
+"""Training examples are sorted by source length in steps of this many tokens, and by target length within a step."""
 
 
 class FramedText(BaseWrapperDataset):
@@ -21,10 +21,10 @@ class FramedText(BaseWrapperDataset):
 
     Args:
         lines: int64 [l] each, the end token last.
-        pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
-        bos: put before the text, or None.
-        eos: put after the text, or None; a cut text keeps it.
-        max_length: the longest result, special tokens included, or None.
+        pad, unk: a pad token in the text itself becomes unk, because padding is recognized by its token.
+        bos: the token put before the text, or None.
+        eos: the token put after the text, or None; a text that is cut has it, too.
+        max_length: the maximum length of the result, special tokens included; None: nothing is cut.
     """
 
     def __init__(
@@ -56,34 +56,34 @@ class FramedText(BaseWrapperDataset):
         return self.framed_sizes
 
     def cut(self) -> int:
-        """How many lines are too long and lose their tail."""
+        """Number of lines that are too long and lose their tail."""
         return int((self.uncut > self.framed_sizes).sum())
 
 
 class BatchLayout(Protocol):
-    """What a batch must know of the objective that has laid it out."""
+    """What batching needs to know about the objective that laid out the examples."""
 
     @property
     def layout(self) -> PredictionLayout:
-        """Its padding token."""
+        """Provides the padding token."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
-        """How much each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+        """The weight in the loss of each labelled slot of a training batch [B, L], [N]; None: equal weights."""
 
 
 def packed_batch(examples: Sequence[Blocks], objective: BatchLayout, *, training: bool) -> PackedBatch:
-    """A batch of examples; only those of training are weighted."""
+    """A batch of examples; only training batches have weights."""
     packed = PackedBatch.from_examples(examples, pad=objective.layout.pad)
     return packed._replace(weight=objective.weights(packed.slots)) if training else packed
 
 
 class PairDataset(SeededDataset, LanguagePairDataset):
-    """A fairseq pair data set whose batches carry the objective's slots beside fairseq's own fields.
+    """A fairseq pair dataset whose batches hold the objective's slots in addition to fairseq's own fields.
 
-    A batch holds ``net_input`` and ``target`` as every fairseq task has them, and a :class:`PackedBatch`.
+    A batch has ``net_input`` and ``target``, as in every fairseq task, and a :class:`PackedBatch`.
 
     Args:
-        source, target: framed text; the target may be missing when generating.
+        source, target: framed text; the target may be missing for generation.
         objective: lays out the slots.
         seed: of the noise; None: no noise, and the whole target is predicted.
         **options: of ``LanguagePairDataset``.
@@ -117,7 +117,7 @@ class PairDataset(SeededDataset, LanguagePairDataset):
         return example
 
     def blocks(self, index: int, source: Tensor, target: Tensor) -> Blocks:
-        """The slots of one example, with its noise of this epoch."""
+        """The slots of one example, in training with this epoch's noise."""
         if self.seed is None:
             return self.objective.evaluate(source, target)
         return self.objective.train(source, target, self.noise(index))
@@ -131,9 +131,9 @@ class PairDataset(SeededDataset, LanguagePairDataset):
         return batch
 
     def ordered_indices(self) -> np.ndarray:
-        """Training examples by length: sources alike to within POOL tokens lie together, ordered by their targets.
+        """Training examples by length: by source length in steps of POOL tokens, within a step by target length.
 
-        A batch is padded block by block, so both lengths count; ordered by sources alone, targets would be padded most.
+        A batch is padded block by block, so both lengths matter; sorted by source alone, it would mostly pad targets.
         """
         if self.seed is None or self.tgt_sizes is None or self.buckets is not None:
             return super().ordered_indices()
@@ -141,7 +141,7 @@ class PairDataset(SeededDataset, LanguagePairDataset):
         return indices[np.lexsort((self.tgt_sizes[indices], self.src_sizes[indices] // POOL))]
 
     def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
-        """Packed slots of each example: what ``--max-tokens`` counts."""
+        """Packed slots of each example, int64 [n]: what ``--max-tokens`` counts."""
         if self.tgt_sizes is None:
             return self.src_sizes[indices]
         return self.count_slots(self.src_sizes[indices], self.tgt_sizes[indices])

@@ -1,4 +1,4 @@
-"""Texts as batches: lines joined to blocks or parted into some, laid out by a pre-training objective."""
+"""Texts as batches: lines are joined into blocks or split into several, and laid out by a pre-training objective."""
 
 from typing import Any, Dict, List, Optional
 
@@ -14,10 +14,13 @@ from .seeded_dataset import SeededDataset
 
 
 def block_bounds(sizes: np.ndarray, max_length: int) -> np.ndarray:
-    """Parts the tokens of lines of these sizes into blocks of at most ``room``: where each block begins, and the end.
+    """Splits the tokens of lines of these sizes into blocks: where each block begins, and the end, int64 [blocks + 1].
 
-    A block takes as many whole lines of a document as it can; an empty line ends a document. A line that is longer
-    than a block is parted, and what is left of it opens the next one.
+    A block takes as many whole lines of a document as fit into ``max_length`` tokens; an empty line ends a document. A
+    line that is longer than a block is split, and the rest of it begins the next block.
+
+    >>> block_bounds(np.array([3, 2, 0, 7, 1]), max_length=5)
+    array([ 0, 5, 10, 13])
     """
     ends, total = np.cumsum(sizes), int(sizes.sum())
     documents = np.append(ends[sizes == 0], total)
@@ -33,12 +36,12 @@ def block_bounds(sizes: np.ndarray, max_length: int) -> np.ndarray:
 
 
 class TextBlocks(FairseqDataset):
-    """Binarized lines, each ending with the end token, as blocks of words, int64 [l] each.
+    """Binarized lines, each ending with the end token, as blocks of tokens without special ones, int64 [l] each.
 
     Args:
         lines: the binarized text.
-        room: how many words a block has at most.
-        pad, unk: a pad token in the text itself becomes unk, for padding is told by its token.
+        max_length: the maximum number of tokens in a block.
+        pad, unk: a pad token in the text itself becomes unk, because padding is recognized by its token.
     """
 
     def __init__(self, lines: FairseqDataset, *, max_length: int, pad: int, unk: int) -> None:
@@ -52,7 +55,7 @@ class TextBlocks(FairseqDataset):
 
     @property
     def sizes(self) -> np.ndarray:
-        """Words of each block."""
+        """Number of tokens in each block, int64 [n]."""
         return np.diff(self.bounds)
 
     def __getitem__(self, index: int) -> Tensor:
@@ -65,14 +68,14 @@ class TextBlocks(FairseqDataset):
 
 
 class TextDataset(SeededDataset):
-    """Blocks of text whose batches carry a :class:`PackedBatch`.
+    """Blocks of text whose batches hold a :class:`PackedBatch`.
 
-    In evaluation, what is random in an example is a function of the index alone.
+    In evaluation, the randomness in an example is a function of the index alone.
 
     Args:
-        texts: blocks of words.
+        texts: blocks of tokens.
         objective: lays out the slots.
-        seed: None: no noise.
+        seed: of the noise; None: evaluation, without noise.
     """
 
     def __init__(self, texts: TextBlocks, *, objective: PretrainingObjective, seed: Optional[int]) -> None:
@@ -90,7 +93,7 @@ class TextDataset(SeededDataset):
         return {"id": index, "blocks": self.objective.train(text, self.noise(index))}
 
     def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
-        """A batch with the fields of one of pairs, as far as training takes them."""
+        """A batch with those fields of a batch of pairs that training needs."""
         if not samples:
             return {}
         blocks = [sample["blocks"] for sample in samples]
@@ -103,18 +106,18 @@ class TextDataset(SeededDataset):
 
     @property
     def sizes(self) -> np.ndarray:
-        """Words of each text."""
+        """Number of tokens in each text, int64 [n]."""
         return self.texts.sizes
 
     def size(self, index: int) -> Any:
-        """As fairseq compares it with the longest source and target: no text is too long, for all have been parted."""
+        """What fairseq compares with the maximum lengths; 0, because all texts have been split to fit."""
         return 0, 0
 
     def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
-        """Packed slots of each example: what ``--max-tokens`` counts."""
+        """Packed slots of each example, int64 [n]: what ``--max-tokens`` counts."""
         return self.count_slots(self.sizes[indices])
 
     def ordered_indices(self) -> np.ndarray:
-        """By length, equal ones at random (fairseq seeds the draw, and then shuffles the batches)."""
+        """Texts by length, those of equal length in random order (fairseq sets the seed, and shuffles the batches)."""
         indices = np.random.permutation(len(self))
         return indices[np.argsort(self.sizes[indices], kind="stable")]

@@ -1,7 +1,7 @@
-"""Small trained parts beside frozen weights: low-rank matrices (LoRA) and bottleneck adapters.
+"""Small trained modules beside frozen weights: low-rank matrices (LoRA) and bottleneck adapters.
 
 Each is a submodule of the linear layer whose output it changes, and runs as its forward hook: the pretrained weights
-keep their names and their modules, so filling, exporting and rounding need not know of adapters.
+keep their names and modules, so initialization, export and quantization need not know about adapters.
 """
 
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ LINEARS = {
     "ffn_in": "ffn_in",
     "ffn_out": "ffn_out",
 }
-"""The linear layers of a Transformer layer, by what ``--lora-targets`` calls them."""
+"""The linear layers of a Transformer layer, by their names in ``--lora-targets``."""
 
 SUBLAYER_ENDS = ("output", "ffn_out")
-"""The last linear layer of either sub-layer: bottleneck adapters sit behind it."""
+"""The last linear layer of each sub-layer: bottleneck adapters follow it."""
 
 LORA, BOTTLENECK = "lora", "bottleneck"
 
@@ -35,18 +35,18 @@ LORA, BOTTLENECK = "lora", "bottleneck"
 @dataclass
 class AdapterOptions(FairseqDataclass):
     lora_rank: int = field(
-        default=0, metadata={"help": "train low-rank matrices beside frozen weights (LoRA), of this rank; 0: none"}
+        default=0, metadata={"help": "rank of low-rank matrices (LoRA), trained beside frozen weights; 0: none"}
     )
     lora_alpha: Optional[float] = field(
-        default=None, metadata={"help": "their product counts alpha/rank times (default: the rank, so once)"}
+        default=None, metadata={"help": "scales the low-rank product by alpha/rank (default: the rank, so by 1)"}
     )
     lora_targets: str = field(
         default="query,value",
-        metadata={"help": f"linear layers that get them, of {','.join(LINEARS)}"},
+        metadata={"help": f"linear layers that get low-rank matrices, out of {','.join(LINEARS)}"},
     )
     adapter_dim: int = field(
         default=0,
-        metadata={"help": "train bottleneck adapters of this width behind each sub-layer of frozen weights; 0: none"},
+        metadata={"help": "width of bottleneck adapters, trained after each sub-layer of frozen weights; 0: none"},
     )
     save_adapter_only: bool = field(
         default=False,
@@ -56,32 +56,32 @@ class AdapterOptions(FairseqDataclass):
         default=None, metadata={"help": "(set by the program) family of the pretrained weights"}
     )
     adapter_trains_head: bool = field(
-        default=False, metadata={"help": "(set by the program) the pretrained weights had no whole head"}
+        default=False, metadata={"help": "(set by the program) the pretrained weights had no complete head"}
     )
 
 
 BASE = ("adapter_base_family", "adapter_trains_head")
-"""The options by which loading and resuming know the pretrained weights below adapters."""
+"""The options that record, for loading and resuming, which pretrained weights the adapters belong to."""
 
 
 def has_adapters(options: AdapterOptions) -> bool:
-    """Whether adapters are trained, and nothing else."""
+    """Whether adapters of either kind are trained, so that other weights are frozen."""
     return getattr(options, "lora_rank", 0) > 0 or getattr(options, "adapter_dim", 0) > 0  # not in older checkpoints
 
 
 def check_adapters(options: AdapterOptions, *, pretrained: Optional[str], free_layers: int) -> None:
-    """Raises UserError for options that make no sense, or not together.
+    """Raises UserError for options that make no sense, on their own or together.
 
     Args:
-        options: to check.
+        options: the ones to check.
         pretrained: the value of ``--pretrained``.
-        free_layers: how many layers are not frozen by ``--freeze-layers``.
+        free_layers: number of layers that ``--freeze-layers`` does not freeze.
     """
     for flag, value in (("--lora-rank", options.lora_rank), ("--adapter-dim", options.adapter_dim)):
         if value < 0:
             raise UserError(f"{flag} is {value}; expected a positive number, or 0 for none")
     if options.lora_alpha is not None and (options.lora_alpha <= 0 or not options.lora_rank):
-        raise UserError(f"--lora-alpha {options.lora_alpha}: expected a positive number, beside --lora-rank")
+        raise UserError(f"--lora-alpha {options.lora_alpha}: expected a positive number, together with --lora-rank")
     if options.save_adapter_only and not has_adapters(options):
         raise UserError("--save-adapter-only without adapters; add --lora-rank or --adapter-dim, or leave it out")
     if has_adapters(options) and not pretrained:
@@ -92,7 +92,7 @@ def check_adapters(options: AdapterOptions, *, pretrained: Optional[str], free_l
 
 
 def targets(options: AdapterOptions) -> List[str]:
-    """The names of ``--lora-targets``; raises UserError if they are not those of linear layers."""
+    """The names in ``--lora-targets``; raises UserError if one is not in LINEARS."""
     names = options.lora_targets.split(",")
     if unknown := [name for name in names if name not in LINEARS]:
         raise UserError(f"--lora-targets has {unknown[0]!r}; expected some of {','.join(LINEARS)}")
@@ -100,28 +100,32 @@ def targets(options: AdapterOptions) -> List[str]:
 
 
 def scale_of(options: AdapterOptions) -> float:
-    """How often the product of the low-rank matrices counts, alpha/rank."""
+    """The factor alpha/rank of the low-rank matrices' product; 0 if there are none.
+
+    >>> scale_of(AdapterOptions(lora_rank=8, lora_alpha=16))
+    2.0
+    """
     return (options.lora_alpha or options.lora_rank) / options.lora_rank if options.lora_rank else 0.0
 
 
 class Adapter(nn.Module):
-    """A hook of the linear layer ``base`` that it is a submodule of: called with it, its inputs and its output."""
+    """A submodule and forward hook of a linear layer ``base``: called with that layer, its inputs and its output."""
 
     handle: RemovableHandle
 
     def attach(self, base: nn.Linear, name: str) -> None:
-        """Makes this a part of a linear layer, and lets it change the layer's output."""
+        """Makes this a submodule of a linear layer, under ``name``, and lets it change the layer's output."""
         base.add_module(name, self)
         self.handle = base.register_forward_hook(self)
 
     def detach(self, base: nn.Linear, name: str) -> None:
-        """Leaves the layer as it was before."""
+        """Restores the layer to what it was before :meth:`attach`."""
         self.handle.remove()
         delattr(base, name)
 
 
 class LowRank(Adapter):
-    """Adds s·x·downᵀ·upᵀ to a linear layer's output (Hu et al. 2022, section 4.1); ``up`` begins at zero.
+    """Adds s·x·downᵀ·upᵀ to a linear layer's output (Hu et al. 2022, section 4.1); ``up`` starts at zero.
 
     Attributes:
         down: [r, in].
@@ -141,14 +145,14 @@ class LowRank(Adapter):
 
     @torch.no_grad()
     def product(self) -> Tensor:
-        """What a weight beside which this stands would have to be more, [out, in], float32."""
+        """The change of the layer's weight that would have the same effect: [out, in], float32."""
         return self.scale * self.up.float() @ self.down.float()
 
 
 class Bottleneck(Adapter):
-    """y + up(gelu(down(y))) behind a sub-layer, before its residual sum (Houlsby et al. 2019, section 2.1).
+    """y + up(gelu(down(y))) after a sub-layer, before its residual sum (Houlsby et al. 2019, section 2.1).
 
-    ``up`` begins at zero, so that the adapted model begins as the pretrained one.
+    ``up`` starts at zero, so the adapted model starts as the pretrained one.
     """
 
     def __init__(self, base: nn.Linear, width: int) -> None:
@@ -164,9 +168,9 @@ class Bottleneck(Adapter):
 
 
 def apply_adapters(transformer: Transformer, options: AdapterOptions, *, frozen_layers: int = 0) -> None:
-    """Freezes all weights and puts adapters into the layers that are not to be left as they are.
+    """Freezes all weights and adds adapters to all layers but the lowest ``frozen_layers``.
 
-    A head that the pretrained weights lacked was drawn at random, and is trained too.
+    A head that was missing from the pretrained weights was initialized at random, and is trained, too.
     """
     transformer.requires_grad_(False)
     transformer.lm_head.requires_grad_(options.adapter_trains_head)
@@ -175,7 +179,7 @@ def apply_adapters(transformer: Transformer, options: AdapterOptions, *, frozen_
 
 
 def adapt(layer: nn.Module, options: AdapterOptions) -> None:
-    """Puts the adapters into one layer; where both kinds meet, the bottleneck comes behind."""
+    """Adds the adapters to one layer; where both kinds meet, the bottleneck follows the low-rank matrices."""
     for name in targets(options) if options.lora_rank else ():
         base = linear_of(layer, name)
         LowRank(base, options.lora_rank, scale=scale_of(options)).attach(base, LORA)
@@ -192,7 +196,7 @@ def linear_of(layer: nn.Module, name: str) -> nn.Linear:
 
 
 def merge(transformer: Transformer) -> None:
-    """Adds the low-rank matrices to the weights beside them and takes them out, for inference."""
+    """Adds the low-rank matrices' products to the weights beside them and removes the matrices, for inference."""
     for base in [module for module in transformer.modules() if isinstance(module, nn.Linear)]:
         adapter = getattr(base, LORA, None)
         if isinstance(adapter, LowRank):

@@ -1,4 +1,4 @@
-"""The values of ``--arch`` beside ``s2s_ft`` itself: sizes of the model, where neither user nor checkpoint says."""
+"""The values of ``--arch`` besides ``s2s_ft``: sizes for a model where neither the user nor a checkpoint sets them."""
 
 from argparse import Namespace
 from typing import Dict, NamedTuple
@@ -9,7 +9,7 @@ from .seq2seq_model import MODEL_NAME
 
 
 class Size(NamedTuple):
-    """What tells one architecture from another, by the names of the model's options."""
+    """What distinguishes one architecture from another, named as the model's options."""
 
     encoder_layers: int
     encoder_embed_dim: int
@@ -25,7 +25,7 @@ ARCHITECTURES: Dict[str, Size] = {
 
 
 def register_size(name: str, size: Size) -> None:
-    """Makes a size a value of ``--arch``: it sets what the user did not."""
+    """Makes a size a value of ``--arch``: it sets the options that the user did not set."""
 
     @register_model_architecture(MODEL_NAME, name)
     def architecture(args: Namespace) -> None:

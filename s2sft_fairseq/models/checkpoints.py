@@ -1,4 +1,4 @@
-"""Where a trained model lies, and what is in it."""
+"""Finds, checks and reads the checkpoints of trained models."""
 
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
@@ -10,20 +10,20 @@ from ..common.errors import UserError
 from .layers.parameter_names import TOKENS
 
 PREFIX = "transformer."
-"""What the names of a model's tensors begin with."""
+"""The prefix of a model's tensor names."""
 
 FINGERPRINT = "pretrained_fingerprint"
-"""The entry of a checkpoint of adapters alone that tells the pretrained weights: a hash, int64 []."""
+"""The entry of an adapter-only checkpoint that identifies the pretrained weights: a hash, int64 []."""
 
 PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
-"""The checkpoint of a directory is the first of these that is there, or the only *.pt file."""
+"""The checkpoint of a directory is the first of these that exists, or else its only *.pt file."""
 
 
 def find(path: Path) -> Path:
-    """A checkpoint: the file itself, or the one of a directory.
+    """The checkpoint at a path: the path itself, or the preferred or only one if it is a directory.
 
     Raises:
-        UserError: nothing there, or several that could be meant.
+        UserError: the directory has no checkpoint, or several and none of the preferred names.
     """
     if not path.is_dir():
         return path
@@ -36,30 +36,30 @@ def find(path: Path) -> Path:
 
 
 def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Raises UserError unless the tensors of a checkpoint have the shapes of the model's."""
+    """Raises UserError unless the tensors of a checkpoint have the same shapes as the model's."""
     other = next((name for name in sorted(state) if name in own and state[name].shape != own[name].shape), None)
     if other is not None:
         raise UserError(
-            f"the checkpoint's {other} is {tuple(state[other].shape)}, the model's {tuple(own[other].shape)}; repeat "
-            "its method, vocabulary and lengths, or make a directory for --pretrained of it: "
+            f"the checkpoint's {other} is {tuple(state[other].shape)}, the model's {tuple(own[other].shape)}; use "
+            "the checkpoint's method, vocabulary and lengths, or turn it into a directory for --pretrained: "
             "python -m s2sft_fairseq.export_pretrained"
         )
 
 
 def read(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """A fairseq checkpoint of this plugin's model, without what only its training needs.
+    """Reads a fairseq checkpoint of this plugin's model, and drops the state of the optimizer.
 
     Args:
         path: the file.
         overrides: options by name that count instead of those in the checkpoint.
 
     Raises:
-        UserError: no such file, one that cannot be read, or another model.
+        UserError: the file does not exist, cannot be read, or holds another model.
     """
     if not path.is_file():
-        raise UserError(f"no file {path}; expected a checkpoint that fairseq-train or import_pretrained wrote")
+        raise UserError(f"no file {path}; expected a checkpoint written by fairseq-train or import_pretrained")
     state = load_checkpoint(str(path), overrides)
     state.pop("last_optimizer_state", None)
     if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
-        raise UserError(f"{path} is no checkpoint of --arch s2s_ft; expected one")
+        raise UserError(f"{path} is not a checkpoint of --arch s2s_ft; expected one")
     return state

@@ -1,6 +1,6 @@
 """The model as fairseq's generators see it: an encoder that reads sources, and an incremental decoder.
 
-Both are views of the one Transformer; its weights are registered by the model alone.
+Both are views of one Transformer, whose weights only the model registers.
 """
 
 from typing import Any, Dict, Optional, Tuple
@@ -15,12 +15,12 @@ from .precision import check_precision
 
 
 class SourceEncoder(FairseqEncoder):
-    """Sources to the cache that decoding reads.
+    """Turns sources into the cache that decoding reads.
 
     Args:
         transformer: computes their keys and values.
         layout: of their slots.
-        max_positions: longest source, special tokens included.
+        max_positions: maximum length of a source, special tokens included.
     """
 
     def __init__(self, transformer: Transformer, layout: PredictionLayout, *, max_positions: int) -> None:
@@ -46,13 +46,13 @@ class TargetDecoder(FairseqIncrementalDecoder):
     """Predicts one token per step, from the slots ``[last token, query]``.
 
     Args:
-        transformer: computes the step, and the scores of the vocabulary.
+        transformer: computes the step and its logits.
         layout: of the slots.
-        max_positions: longest target, its end token included.
+        max_positions: maximum length of a target, its end token included.
     """
 
     CACHE = "s2s_ft_target"
-    """Where the incremental state holds the keys and values of the target so far."""
+    """The key of the target's cache in the incremental state."""
 
     def __init__(self, transformer: Transformer, layout: PredictionLayout, *, max_positions: int) -> None:
         super().__init__(dictionary=None)

@@ -1,4 +1,4 @@
-"""The options of the model ``s2s_ft``: what shapes it, what pretrained weights decide of that, what it may be."""
+"""The options of the model ``s2s_ft``: what shapes it, which of them pretrained weights decide, what is allowed."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Mapping, Optional
@@ -19,7 +19,7 @@ SOURCE_LAYOUTS = ChoiceEnum(list(LAYOUTS))
 
 @dataclass
 class ModelOptions(FreezingOptions, AdapterOptions):
-    """All that shapes the model. It is stored in the checkpoint, so that generating needs no flag again."""
+    """Everything that shapes the model; stored in its checkpoints, so that generation needs none of these flags."""
 
     finetune_method: METHODS = field(  # type: ignore[valid-type]
         default="pseudo_masked", metadata={"help": "how the encoder is turned into a generator"}
@@ -27,28 +27,30 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     pretrained: Optional[str] = field(
         default=None,
         metadata={
-            "help": "directory of a pretrained encoder (its configuration, vocabulary and weights); it sets the sizes "
+            "help": "directory of a pretrained encoder (configuration, vocabulary and weights), which sets the sizes "
             "below"
         },
     )
     pretrained_type: Optional[str] = field(
         default=None,
-        metadata={"help": "its family, if the files show none; an unknown name lists all"},
+        metadata={"help": "its family, if the files do not show it; an unknown name lists all"},
     )
     vocab_add: Optional[str] = field(
         default=None,
-        metadata={"help": "file of tokens, one a line, that the data have beyond the pretrained vocabulary"},
+        metadata={"help": "file of tokens, one per line, that the data have beyond the pretrained vocabulary"},
     )
-    encoder_layers: int = field(default=12, metadata={"help": "layers"})
+    encoder_layers: int = field(default=12, metadata={"help": "number of layers"})
     encoder_embed_dim: int = field(default=768, metadata={"help": "hidden size"})
-    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward part"})
-    encoder_attention_heads: int = field(default=12, metadata={"help": "attention heads"})
+    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "hidden size of the feed-forward sub-layers"})
+    encoder_attention_heads: int = field(default=12, metadata={"help": "number of attention heads"})
     dropout: float = field(default=0.1, metadata={"help": "dropout after embeddings, attention and feed-forward"})
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention probabilities"})
     layer_norm_eps: float = field(default=1e-12, metadata={"help": "epsilon of LayerNorm"})
     type_vocab_size: Optional[int] = field(
         default=None,
-        metadata={"help": "rows of the segment table (default: as pretrained, else 2; more grow it, 0: no such table)"},
+        metadata={
+            "help": "rows of the segment table (default: as pretrained, else 2; more: it grows; 0: no such table)"
+        },
     )
     source_type_id: Optional[int] = field(
         default=None, metadata={"help": "segment of source tokens (default: as pretrained, else 0)"}
@@ -59,37 +61,37 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     source_layout: SOURCE_LAYOUTS = field(  # type: ignore[valid-type]
         default="plain",
         metadata={
-            "help": "what the end token ([SEP]) parts within a source: plain: nothing; columns: columns with segments "
-            "of their own, from --source-type-id on; dialogue: utterances, oldest first, whose roles (segments) "
-            "alternate and whose turns count back from the target; too long ones lose their oldest; "
-            "grounded_dialogue: knowledge, then a dialogue"
+            "help": "what the end token ([SEP]) separates within a source: plain: nothing; columns: columns with "
+            "segments of their own, from --source-type-id on; dialogue: utterances, oldest first, whose roles "
+            "(segments) alternate and whose turns are counted back from the target; dialogues that are too long lose "
+            "their oldest utterances; grounded_dialogue: knowledge, then a dialogue"
         },
     )
     turn_rows: Optional[int] = field(
         default=None,
         metadata={
-            "help": "rows of the table of dialogue turns (default: as pretrained, else 0: no such table; more grow it, "
-            "and give one to an encoder that has none)"
+            "help": "rows of the table of dialogue turns (default: as pretrained, else 0: no such table; more: it "
+            "grows, or is added to an encoder that has none)"
         },
     )
     source_turn_id: int = field(
-        default=0, metadata={"help": "dialogue turn of source tokens, unless --source-layout tells turns"}
+        default=0, metadata={"help": "dialogue turn of source tokens, unless --source-layout numbers turns"}
     )
     embedding_dim: int = field(default=0, metadata={"help": "width of the embedding tables; 0: the hidden size"})
-    no_key_bias: bool = field(default=False, metadata={"help": "keys of attention have no bias"})
-    relative_buckets: int = field(default=0, metadata={"help": "buckets of relative positions; 0: none"})
+    no_key_bias: bool = field(default=False, metadata={"help": "attention keys have no bias"})
+    relative_buckets: int = field(default=0, metadata={"help": "number of buckets of relative positions; 0: none"})
     relative_distance: int = field(
-        default=128, metadata={"help": "relative positions this far apart and farther share a bucket"}
+        default=128, metadata={"help": "this distance and all beyond share a bucket of relative positions"}
     )
     max_source_positions: int = field(
         default=448,
-        metadata={"help": "longest source, [CLS] and [SEP] included; longer ones lose their tail"},
+        metadata={"help": "maximum length of a source, [CLS] and [SEP] included; longer ones lose their tail"},
     )
     max_target_positions: int = field(
-        default=64, metadata={"help": "longest target, [SEP] included; longer ones lose their tail"}
+        default=64, metadata={"help": "maximum length of a target, [SEP] included; longer ones lose their tail"}
     )
     position_rows: int = field(
-        default=0, metadata={"help": "rows of the position table, if the longest pair does not need more"}
+        default=0, metadata={"help": "rows of the position table, unless the longest pair needs more"}
     )
     added_tokens: str = field(
         default="",
@@ -102,7 +104,7 @@ class ModelOptions(FreezingOptions, AdapterOptions):
 
 
 DEFAULTS = {"type_vocab_size": 2, "turn_rows": 0, "source_type_id": 0, "target_type_id": 1}
-"""What a new model has where neither the user nor a pretrained model says otherwise."""
+"""The values of a new model where neither the user nor a pretrained model sets them."""
 
 SHAPE = (
     "pretrained_type",
@@ -118,15 +120,15 @@ SHAPE = (
     "relative_buckets",
     "relative_distance",
 )
-"""The options that a pretrained model decides, whatever the user says."""
+"""The options that a pretrained model decides, whatever the user sets."""
 
 
 def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> ModelOptions:
-    """A copy of the options in which nothing is left open.
+    """A copy of the options in which every option has its final value.
 
     Args:
         cfg: of the command line, or of a checkpoint, which may be older than some of the options.
-        shape: what a pretrained or a trained model decides; of the options in DEFAULTS, only where the user did not.
+        shape: what a pretrained or trained model decides; for the options in DEFAULTS, only if the user did not.
         **decided: further options that the program sets.
 
     Raises:
@@ -147,13 +149,13 @@ def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> Mod
 
 
 def segments_of(cfg: ModelOptions) -> Segments:
-    """The segments and turns of sources and targets."""
+    """How the options assign segments and turns to sources and targets."""
     layout = LAYOUTS[str(cfg.source_layout)]
     return layout(int(cfg.source_type_id or 0), int(cfg.target_type_id or 0), cfg.source_turn_id)
 
 
 def table_sizes(cfg: ModelOptions) -> TableSizes:
-    """Rows of the tables from which these are taken."""
+    """Rows of the tables of segments and turns."""
     return TableSizes(int(cfg.type_vocab_size or 0), int(cfg.turn_rows or 0))
 
 
@@ -179,12 +181,13 @@ def check_options(cfg: ModelOptions) -> None:
             raise UserError(f"{flag} is {length}; expected more than its {special} special tokens")
     if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
         raise UserError(
-            f"the hidden size {cfg.encoder_embed_dim} is no multiple of {cfg.encoder_attention_heads} attention heads"
+            f"the hidden size {cfg.encoder_embed_dim} is not a multiple of {cfg.encoder_attention_heads} attention "
+            "heads; expected one that is"
         )
 
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
-    """The Transformer that complete options describe; its position table is long enough for the longest pair."""
+    """The shape that complete options describe; the position table has enough rows for the longest pair."""
     longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[cfg.finetune_method].extra_positions
     return TransformerShape(
         vocab_size=vocab_size,

@@ -1,4 +1,4 @@
-"""Weights as inference wants them: in float32, in bfloat16, or eight-bit integers for the linear layers on a CPU."""
+"""Weights in the precision of inference: float32, bfloat16, or, for linear layers on a CPU, eight-bit integers."""
 
 import warnings
 from typing import Callable, Dict
@@ -10,10 +10,10 @@ from ..common.errors import UserError
 from .layers.transformer import Transformer
 
 FLOAT16_ON_CPU = "--fp16 needs a GPU and found a CPU; leave --fp16 out"
-"""The mistake is seen when training starts, and when weights that were halved by other means are used."""
+"""Reported when training starts, and when weights that became float16 in another way are used."""
 
 PAGE = 1024
-"""Numbers in a page of memory: columns this far apart would share one place in the CPU's first cache."""
+"""Float32 numbers in a page of memory: columns this far apart would share one place in the CPU's first-level cache."""
 
 
 def check_precision(transformer: Transformer) -> None:
@@ -24,7 +24,7 @@ def check_precision(transformer: Transformer) -> None:
 
 
 def to_float32(transformer: Transformer) -> None:
-    """Leaves the weights what they are; on a CPU it lays out those of layers that do not widen column by column.
+    """Keeps the weights; on a CPU, stores those of layers whose output is no wider than their input by columns.
 
     The few rows of a decoding step are then multiplied up to a third faster.
     """
@@ -41,30 +41,31 @@ def to_bfloat16(transformer: Transformer) -> None:
 
 
 def to_int8(transformer: Transformer) -> None:
-    """Rounds the weights of linear layers to eight bits a number, one scale an output, and their inputs as they come.
+    """Quantizes the weights of linear layers to eight bits, with one scale per output, and their inputs dynamically.
 
-    The token table is needed twice: as it is for the embeddings, rounded as the last layer.
+    The token table is used twice: unchanged for the embeddings, quantized as the output layer.
 
     Raises:
         UserError: the model is not on a CPU, or torch has no torch.ao.
     """
     table = transformer.embeddings.token.weight
     if table.device.type != "cpu":
-        raise UserError(f"--inference-precision int8 needs a CPU and found {table.device.type}; use bfloat16")
+        raise UserError(f"--inference-precision int8 needs a CPU, but found {table.device.type}; use bfloat16")
     transformer.output = nn.Linear(table.size(1), table.size(0))
     transformer.output.weight, transformer.output.bias = table, transformer.lm_head.bias
     quantize_linear_layers(transformer)
 
 
 def quantize_linear_layers(transformer: Transformer) -> None:
-    """Replaces the linear layers by those of torch.ao, which int8 ends with: a torch without it is told so.
+    """Replaces the linear layers by torch.ao's quantized ones; raises UserError if torch no longer has torch.ao.
 
-    Its heir torchao (0.18) rounds half as coarsely, but on a CPU of AVX2 a layer of 768 takes 13 to 57 times as long
-    (compiled: 38 to 43; float32: 1.1 to 3.6) and fails on inputs of no rows, which the last layer has for a source.
+    Its successor torchao (0.18) rounds half as coarsely, but on a CPU with AVX2 a layer of 768 takes 13 to 57 times as
+    long (compiled: 38 to 43; float32: 1.1 to 3.6), and it fails on inputs without rows, such as the output layer gets
+    for a source.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch.ao announces that it will move
+            warnings.simplefilter("ignore")  # torch.ao warns that it will move
             from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
             quantize_dynamic(transformer, {nn.Linear: per_channel_dynamic_qconfig}, dtype=torch.qint8, inplace=True)

@@ -1,4 +1,4 @@
-"""The registered model ``s2s_ft``: one Transformer that scores packed batches for training, and whole targets."""
+"""The registered model ``s2s_ft``: one Transformer that scores packed batches in training, and whole targets."""
 
 from functools import cached_property
 from typing import Any, Dict, Optional, Tuple
@@ -22,12 +22,12 @@ from .partial_checkpoints import TrainedPart, check_same_kind
 from .precision import PRECISIONS, check_precision
 
 MODEL_NAME = "s2s_ft"
-"""As ``--arch`` and checkpoints name the model."""
+"""The model's name in ``--arch`` and in checkpoints."""
 
 
 @register_model(MODEL_NAME, dataclass=ModelOptions)
 class S2SFTModel(BaseFairseqModel):
-    """A pretrained encoder that generates: source and target share all weights, there is no cross-attention.
+    """A pretrained encoder that generates: source and target share all weights, and there is no cross-attention.
 
     Args:
         cfg: the options.
@@ -35,7 +35,7 @@ class S2SFTModel(BaseFairseqModel):
         layout: how the fine-tuning method predicts.
 
     Attributes:
-        part: what its checkpoints hold, if not all.
+        part: what its checkpoints hold; None: everything.
     """
 
     part: Optional[TrainedPart] = None
@@ -46,7 +46,7 @@ class S2SFTModel(BaseFairseqModel):
 
     @classmethod
     def build_model(cls, cfg: ModelOptions, task: FairseqTask) -> "S2SFTModel":
-        """What other tasks than the plugin's call, which know neither slots nor a pretrained vocabulary."""
+        """Raises UserError: only tasks that know neither slots nor a pretrained vocabulary call this."""
         raise UserError(f"--arch {MODEL_NAME} needs --task s2s_ft or s2s_pretraining, found {type(task).__name__}")
 
     def forward(
@@ -60,9 +60,9 @@ class S2SFTModel(BaseFairseqModel):
     ) -> Tuple[Tensor, Any]:
         """Scores targets in one of three ways, each a method of its own.
 
-        Our criterion gives a packed batch, with label smoothing for the loss (:meth:`training_loss`) and without it for
-        logits (:meth:`labelled_logits`). fairseq's scorers give sources and shifted targets (:meth:`target_logits`).
-        It is one method because distributed training wraps no other.
+        Our criterion passes a packed batch, with label smoothing for the loss (:meth:`training_loss`), without it for
+        logits (:meth:`labelled_logits`). fairseq's scorers pass sources and shifted targets (:meth:`target_logits`).
+        All three go through ``forward``, because distributed training wraps no other method.
         """
         if packed is None:
             assert src_tokens is not None and prev_output_tokens is not None
@@ -72,23 +72,23 @@ class S2SFTModel(BaseFairseqModel):
         return self.training_loss(packed, label_smoothing)
 
     def training_loss(self, packed: PackedBatch, label_smoothing: float) -> Tuple[Tensor, Tensor]:
-        """The loss and the nll, each summed over the labelled slots."""
+        """The loss and the nll, each summed over the labelled slots, []."""
         hidden = self.labelled_hidden(packed)
         return self.transformer.loss(hidden, packed.labels, label_smoothing, packed.weight)
 
     def labelled_logits(self, packed: PackedBatch) -> Tensor:
-        """The scores of the vocabulary at the labelled slots, [N, V], sentence by sentence."""
+        """The logits at the labelled slots, [N, V], sentence by sentence."""
         return self.transformer.logits(self.labelled_hidden(packed))
 
     def target_logits(self, src_tokens: Tensor, prev_output_tokens: Tensor) -> Tensor:
-        """Without noise, whatever the fine-tuning method: the scores of the whole target.
+        """The logits of the whole target, without noise, whatever the fine-tuning method.
 
         Args:
-            src_tokens: [B, S], padded on its right.
+            src_tokens: [B, S], padded on the right.
             prev_output_tokens: the targets as fairseq shifts them, [B, T].
 
         Returns:
-            [B, T, V].
+            logits [B, T, V].
         """
         target = self.target_of(prev_output_tokens)
         slots = lay_out(src_tokens, target, self.layout).packed()
@@ -102,17 +102,17 @@ class S2SFTModel(BaseFairseqModel):
         return self.transformer(attend)[labelled]
 
     def hidden(self, slots: Slots, source_length: int, start: int = 0) -> Tensor:
-        """Hidden states of packed slots [B, L] from ``start`` on, [B, L − start, H], those of padding 0."""
+        """Hidden states of packed slots [B, L] from column ``start`` on, [B, L − start, H], with 0 for padding."""
         attend = self.full_pass(slots, source_length, start)
         return attend.batch.padded(self.transformer(attend))
 
     def full_pass(self, slots: Slots, source_length: int, start: int = 0) -> FullPass:
-        """A pass over packed slots [B, L]; hidden states are wanted from column ``start`` on."""
+        """A pass over packed slots [B, L] that yields hidden states from column ``start`` on."""
         check_precision(self.transformer)
         return FullPass(slots, source_length, self.transformer.bias, start)
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
-        """The target [B, T] whose shifted form is ``prev_output_tokens`` [B, T]: its tokens, then the end."""
+        """Undoes fairseq's shift: ``prev_output_tokens`` [B, T] → the target [B, T], its tokens, then the end token."""
         length = prev_output_tokens.ne(self.layout.pad).sum(1, keepdim=True)
         target = prev_output_tokens.roll(-1, dims=1)
         order = torch.arange(target.size(1), device=target.device)
@@ -121,21 +121,21 @@ class S2SFTModel(BaseFairseqModel):
 
     @cached_property
     def encoder(self) -> SourceEncoder:
-        """The view that reads sources."""
+        """The view of the model that encodes sources for fairseq's generators."""
         return SourceEncoder(self.transformer, self.layout, max_positions=self.cfg.max_source_positions)
 
     @cached_property
     def decoder(self) -> TargetDecoder:
-        """The view that predicts targets."""
+        """The view of the model that predicts targets for fairseq's generators."""
         return TargetDecoder(self.transformer, self.layout, max_positions=self.cfg.max_target_positions)
 
     def state_dict(self, *args: Any, **options: Any) -> Dict[str, Tensor]:
-        """The tensors of a checkpoint: all, or those that were trained (``--save-adapter-only``)."""
+        """The tensors of a checkpoint: all, or only those that were trained (``--save-adapter-only``)."""
         state = super().state_dict(*args, **options)
         return state if self.part is None else self.part.of(state)
 
     def load_state_dict(self, state_dict: Dict[str, Tensor], *args: Any, **options: Any) -> Any:
-        """Takes the tensors of a checkpoint; raises UserError if it belongs to other weights, or to another shape."""
+        """Loads the tensors of a checkpoint; raises UserError if it belongs to other weights or has other shapes."""
         check_same_kind(state_dict, partial=self.part is not None)
         if self.part is not None:
             state_dict = self.part.completed(state_dict, super().state_dict())
@@ -143,15 +143,15 @@ class S2SFTModel(BaseFairseqModel):
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:
-        """Merges adapters, and rounds the weights as ``--inference-precision`` says; fairseq-generate calls this."""
+        """Merges low-rank adapters and applies ``--inference-precision``; fairseq-generate calls this."""
         super().prepare_for_inference_(cfg)
         merge(self.transformer)
         PRECISIONS[str(cfg.task.inference_precision)](self.transformer)
 
     def max_positions(self) -> Tuple[int, int]:
-        """Longest source and target, special tokens included."""
+        """Maximum lengths of source and target, special tokens included."""
         return self.cfg.max_source_positions, self.cfg.max_target_positions
 
     def max_decoder_positions(self) -> int:
-        """Longest target, its end included."""
+        """Maximum length of the target, its end token included."""
         return self.cfg.max_target_positions

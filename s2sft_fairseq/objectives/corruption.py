@@ -1,4 +1,4 @@
-"""Noise on tokens: the options that objectives share, and the sampling of mask, random and kept tokens."""
+"""Noise on tokens: the options that all objectives share, and the sampling of masked, random and kept tokens."""
 
 from dataclasses import dataclass, field
 from typing import Optional
@@ -21,42 +21,42 @@ class CorruptionOptions(FairseqDataclass):
         default=None,
         metadata={
             "help": "masked: share of the target tokens that are masked and predicted; other methods: "
-            "probability that a known target token is corrupted, which works like word dropout "
-            "(default: 0.5 masked and pseudo_masked, 0 causal and infilling)"
+            "probability that a known target token is corrupted, similar to word dropout "
+            "(default: 0.5 for masked and pseudo_masked, 0 for causal and infilling)"
         },
     )
     source_mask_prob: float = field(
-        default=0.0, metadata={"help": "probability that a source token is corrupted while training"}
+        default=0.0, metadata={"help": "probability that a source token is corrupted during training"}
     )
     mask_keep_prob: float = field(
-        default=0.1, metadata={"help": "probability that a token chosen for masking is kept as it is"}
+        default=0.1, metadata={"help": "probability that a token chosen for masking is kept unchanged"}
     )
     mask_random_prob: float = field(
         default=0.1,
-        metadata={"help": "probability that a token chosen for masking becomes a random one"},
+        metadata={"help": "probability that a token chosen for masking is replaced by a random one"},
     )
     random_tokens: RANGES = field(  # type: ignore[valid-type]
         default=ORDINARY,
         metadata={
-            "help": "which tokens are drawn where one becomes random: ordinary: neither special tokens nor "
-            "placeholders ([unusedN]); all: the whole vocabulary, as the published code of papers 000 and 003 does"
+            "help": "where random tokens are drawn from: ordinary: all but special tokens and placeholders "
+            "([unusedN]); all: the whole vocabulary, as in the published code of papers 000 and 003"
         },
     )
 
 
 class Corruption:
-    """Draws the tokens that stand in for others (reference code of 000: keep 10 %, random 10 %, else mask).
+    """Draws replacements for tokens (reference code of 000: 10 % are kept, 10 % random, the rest masks).
 
     Args:
-        dictionary: tells the mask token, and which tokens are ordinary.
+        dictionary: provides the mask token and the ordinary tokens.
         options: the probabilities.
-        target_mask_prob: what ``options.target_mask_prob`` means when it is not set.
+        target_mask_prob: the default of ``options.target_mask_prob``.
 
     Attributes:
-        rows: what random tokens are drawn from, each as likely, int64 [n].
+        rows: the tokens that random ones are drawn from, uniformly, int64 [n].
 
     Raises:
-        UserError: a probability outside [0, 1], or keep and random ones that exceed 1 together.
+        UserError: a probability outside [0, 1], or keep and random probabilities that add up to more than 1.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Corruption:
             check_probability(flag, value)
 
     def mask_replacements(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
-        """A stand-in for every token [T]: itself, a random token, or the mask."""
+        """A replacement for every token [T]: the token itself, a random token, or the mask."""
         draw = rng.random(len(tokens))
         other = rng.choice(self.rows, size=len(tokens))
         known = tokens.numpy()
@@ -87,12 +87,12 @@ class Corruption:
         return torch.from_numpy(drawn)
 
     def target(self, tokens: Tensor, mask_replacements: Tensor, rng: np.random.Generator) -> Tensor:
-        """Target tokens [T], each replaced by its stand-in with the target's probability."""
+        """Target tokens [T], each replaced by its entry in ``mask_replacements`` with ``target_mask_prob``."""
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.target_mask_prob)
         return torch.where(chosen, mask_replacements, tokens)
 
     def source(self, tokens: Tensor, rng: np.random.Generator) -> Tensor:
-        """Source tokens [S], corrupted with the source's probability; the first and all end tokens stay."""
+        """Source tokens [S], each corrupted with ``source_mask_prob``; the first and all end tokens are kept."""
         if not self.source_mask_prob:
             return tokens
         chosen = torch.from_numpy(rng.random(len(tokens)) < self.source_mask_prob)

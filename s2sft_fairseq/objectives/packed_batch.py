@@ -1,4 +1,4 @@
-"""What the model's forward pass takes: the slots of a batch, and where in them the source ends and labels begin."""
+"""The input of the model's forward pass: the slots of a batch, where their source ends, and where labels begin."""
 
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from .slots import IGNORE, PADDING, Blocks, Slots, collate
 
 FIELD = "packed"
-"""The name of the packed batch among the fields of a fairseq sample."""
+"""The key of the packed batch in a fairseq sample."""
 
 
 class PackedBatch(NamedTuple):
@@ -16,8 +16,8 @@ class PackedBatch(NamedTuple):
     Attributes:
         slots: [B, L].
         source_length: slots of the source block, S.
-        labelled_from: the first column with a label; hidden states before it are not wanted.
-        weight: how much each labelled slot counts in the loss, [N]; None: all the same.
+        labelled_from: the first column with a label; hidden states before it are not needed.
+        weight: of each labelled slot in the loss, [N]; None: equal weights.
     """
 
     slots: Slots
@@ -27,7 +27,7 @@ class PackedBatch(NamedTuple):
 
     @classmethod
     def from_examples(cls, examples: Sequence[Blocks], *, pad: int) -> "PackedBatch":
-        """Pads single sentences block by block, and packs the blocks."""
+        """Pads single sentence pairs block by block, and packs the blocks."""
         blocks = collate(examples, pad=pad)
         slots = blocks.packed()
         labelled_from = int(slots.label.ne(IGNORE).any(0).long().argmax())
@@ -35,7 +35,7 @@ class PackedBatch(NamedTuple):
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> "PackedBatch":
-        """That of a fairseq sample. What moves samples between devices turns named tuples into plain ones."""
+        """The packed batch of a fairseq sample, rebuilt: moving samples to a device makes named tuples plain ones."""
         slots, *others = sample[FIELD]
         return cls(Slots(*slots), *others)
 
@@ -45,5 +45,5 @@ class PackedBatch(NamedTuple):
         return self.slots.label[self.slots.label.ne(IGNORE)]
 
     def count_slots(self) -> Tensor:
-        """How many slots are not padding, []."""
+        """Number of slots that are not padding, []."""
         return self.slots.group.ne(PADDING).sum()

@@ -1,12 +1,13 @@
-"""Slots: what one position of the packed sequence carries, and how a source and a target become slots.
+"""Slots: what one position of the packed sequence holds, and how a source and a target become slots.
 
-Glossary of shapes, used in the whole package:
+Glossary of shapes, used throughout the package:
 
     B  sentences in a batch            R  rows of a beam search, B × beam
     S  slots of the source block       T  slots of the target block
     Q  slots of the query block        L  slots of the packed sequence, S + T + Q
     H  hidden size                     D  size of one attention head
-    V  size of the vocabulary          N  labelled slots of a batch
+    E  width of the token table        V  size of the vocabulary
+    N  slots of a batch in one row: the labelled ones, or all that are not padding
 """
 
 from typing import Iterable, NamedTuple, Optional, Sequence, Union
@@ -18,10 +19,10 @@ from torch.nn.utils.rnn import pad_sequence
 from .source_layouts import Segments
 
 IGNORE = -100
-"""The label of a slot that predicts nothing."""
+"""The label of a slot at which nothing is predicted."""
 
 PADDING = -1
-"""The group of a slot that only fills up its block; nobody sees it."""
+"""The group of a padding slot; no slot attends to it."""
 
 
 class Slots(NamedTuple):
@@ -29,11 +30,11 @@ class Slots(NamedTuple):
 
     Attributes:
         token: the vocabulary row to embed.
-        position: the position to embed; a pseudo mask repeats that of the token which it predicts.
+        position: the position to embed; a pseudo mask has that of the token it predicts.
         segment: the token type to embed.
-        turn: the dialogue turn to embed, counted back from the target, which is 0 (003).
-        step: factorization step: 0 = given from the start, 1, 2, … = the order in which it becomes known.
-        group: 0 = context (a real token); > 0 = a query slot, seen by its own group only; PADDING.
+        turn: the dialogue turn to embed, counted back from the target, which is turn 0 (003).
+        step: factorization step: 0 = known from the start; 1, 2, … = the order in which tokens become known.
+        group: 0 = context (a real token); > 0 = a query slot, visible to its own group only; or PADDING.
         label: the token to predict here, or IGNORE.
     """
 
@@ -46,12 +47,12 @@ class Slots(NamedTuple):
     label: Tensor
 
     def columns(self, start: Optional[int], stop: Optional[int]) -> "Slots":
-        """The slots ``start:stop`` of every sentence."""
+        """Slots ``start:stop`` of every sentence: [B, stop − start]."""
         return Slots(*(field[:, start:stop] for field in self))
 
 
 PAD_SLOT = Slots(*map(torch.tensor, (0, 0, 0, 0, 1, PADDING, IGNORE)))
-"""A padding slot, each field []. At step 1 it sees the source as a query, so that no softmax is empty."""
+"""A padding slot, each field []. Its step is 1, so it attends to the source and no softmax is empty."""
 
 
 class Blocks(NamedTuple):
@@ -62,20 +63,20 @@ class Blocks(NamedTuple):
     query: Slots
 
     def packed(self) -> Slots:
-        """One after the other: [B, S + T + Q]."""
+        """The blocks concatenated: [B, S + T + Q]."""
         return concatenate(self)
 
 
 class PredictionLayout(NamedTuple):
-    """How a fine-tuning method lays out a sentence pair when it predicts: the part that decoding must know.
+    """How a fine-tuning method lays out a sentence pair for prediction: what decoding needs to know.
 
     Attributes:
         pad: the padding token.
         end: the token that ends a target.
         segments: token types of source and target, and dialogue turns.
         source_end: whether the source keeps its end token.
-        start: the token that opens the context of the target; None: the first query follows the source.
-        query: the token of a query slot; None: the last known token predicts the next one.
+        start: the token that opens the target's context; None: the first query directly follows the source.
+        query: the token of query slots; None: the last known token predicts the next one.
     """
 
     pad: int
@@ -97,7 +98,7 @@ def make(
     group: Union[Tensor, int] = 0,
     label: Union[Tensor, int] = IGNORE,
 ) -> Slots:
-    """Slots of the tokens [B, L], the other fields broadcast to them; where a token is ``pad``, padding slots."""
+    """Slots of the tokens [B, L], with the other fields broadcast to them; wherever a token is ``pad``, padding."""
     padded = token.eq(pad)
 
     def field(value: Union[Tensor, int], in_padding: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ def make(
 
 
 def source_slots(source: Tensor, layout: PredictionLayout) -> Slots:
-    """The slots of a source [B, S], padded on its right: all given from the start."""
+    """The slots of sources [B, S], padded on the right; all are known from the start."""
     segment, turn = layout.segments.segments_and_turns(source, end=layout.end, closed=layout.source_end)
     return make(
         source,
@@ -130,7 +131,7 @@ def source_slots(source: Tensor, layout: PredictionLayout) -> Slots:
 def context_slots(
     context: Tensor, layout: PredictionLayout, *, source_length: Tensor, label: Union[Tensor, int] = IGNORE
 ) -> Slots:
-    """The slots of a target's known tokens [B, T], which follow the source (its length [B, 1]) one a step."""
+    """The slots of known target tokens [B, T], which follow the source (of length [B, 1]), one per step."""
     order = torch.arange(context.size(1), device=context.device)
     return make(
         context,
@@ -143,7 +144,7 @@ def context_slots(
 
 
 def query_slots(target: Tensor, layout: PredictionLayout, *, source_length: Tensor) -> Slots:
-    """One query a token of the target [B, T]: at its position, known when it becomes known, a group of its own.
+    """One query per target token [B, T], with the token's position and step, and a group of its own.
 
     (Paper 000, section 2.3: "the pseudo mask is assigned with the same position embedding".)
     """
@@ -162,11 +163,11 @@ def query_slots(target: Tensor, layout: PredictionLayout, *, source_length: Tens
 
 
 def lay_out(source: Tensor, target: Tensor, layout: PredictionLayout) -> Blocks:
-    """Lays out sentence pairs for teacher forcing, without noise: the whole target is predicted.
+    """Lays out sentence pairs for teacher forcing, without noise: every target token is predicted.
 
     Args:
-        source: [B, S], padded on its right, with its start and, if the convention says so, its end token.
-        target: [B, T], padded on its right, with its end token.
+        source: [B, S], padded on the right, with its start token and, if ``layout.source_end``, its end token.
+        target: [B, T], padded on the right, with its end token.
     """
     length = source.ne(layout.pad).sum(1, keepdim=True)
     given = source_slots(source, layout)
@@ -180,21 +181,21 @@ def lay_out(source: Tensor, target: Tensor, layout: PredictionLayout) -> Blocks:
 
 
 def prepend_start(target: Tensor, layout: PredictionLayout) -> Tensor:
-    """The target [B, T] after the convention's start token, if it has one: [B, T + 1] or [B, T]."""
+    """Puts the layout's start token, if it has one, before the target [B, T]: [B, T + 1] or [B, T]."""
     if layout.start is None:
         return target
     return torch.cat([target.new_full((len(target), 1), layout.start), target], dim=1)
 
 
 def next_slots(prev_output_tokens: Tensor, layout: PredictionLayout, *, source_length: Tensor, known: int) -> Slots:
-    """The slots that decoding adds in one step: what became known since ``known`` tokens, and the query slot.
+    """The slots that one decoding step adds: the context slots after the first ``known``, then the query, if any.
 
-    The last slot predicts the next token. Positions and steps are those of :func:`lay_out`; the one query has group 1.
+    The last slot predicts the next token. Positions and steps are those of :func:`lay_out`; the query is in group 1.
 
     Args:
-        prev_output_tokens: [R, 1 + t], fairseq's placeholder and the t tokens decided so far.
+        prev_output_tokens: [R, 1 + t], fairseq's placeholder and the t tokens generated so far.
         source_length: [R, 1].
-        known: how many context slots an earlier step has handled.
+        known: number of context slots that earlier steps have processed.
     """
     tokens = prepend_start(prev_output_tokens[:, 1:], layout)
     if layout.query is not None:
@@ -212,12 +213,12 @@ def next_slots(prev_output_tokens: Tensor, layout: PredictionLayout, *, source_l
 
 
 def concatenate(parts: Iterable[Slots]) -> Slots:
-    """Slots side by side, [B, L1], [B, L2], … → [B, L1 + L2 + …]."""
+    """Concatenates slots along the sequence: [B, L1], [B, L2], … → [B, L1 + L2 + …]."""
     return Slots(*(torch.cat(fields, dim=1) for fields in zip(*parts)))
 
 
 def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
-    """Slots of single sentences [1, l] under one another, filled up on the right: [B, max l]."""
+    """A batch of single sentences, each [1, l], padded on the right: [B, max l]."""
     pad_slot = PAD_SLOT._replace(token=torch.tensor(pad))
     columns = []
     for fields, padding in zip(zip(*examples), pad_slot):
@@ -227,5 +228,5 @@ def stack(examples: Sequence[Slots], *, pad: int) -> Slots:
 
 
 def collate(examples: Sequence[Blocks], *, pad: int) -> Blocks:
-    """A batch of single sentences, block by block."""
+    """A batch of single sentences, padded block by block."""
     return Blocks(*(stack(block, pad=pad) for block in zip(*examples)))

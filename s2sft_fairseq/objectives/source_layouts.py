@@ -1,7 +1,7 @@
-"""Segments and turns: what tells the source from the target, and the parts of a source from one another (003).
+"""Segments and turns: they distinguish the source from the target, and the parts of a source from one another (003).
 
-A source may have parts: the columns of a record, or the utterances of a dialogue. The end token stands between two
-parts and belongs to the first of them. The layouts are those of the released code of ERNIE-GEN.
+A source may consist of parts: the columns of a record, or the utterances of a dialogue. The end token between two parts
+belongs to the first of them. The layouts are those of ERNIE-GEN's released code.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,37 @@ class TableSizes(NamedTuple):
 
 
 class SegmentsAndTurns(NamedTuple):
-    """Segment and turn of a source's slots, each [B, S], or one for all of them."""
+    """Segment and turn of a source's slots, each [B, S], or one number for all of them."""
 
     segment: Union[Tensor, int]
     turn: Union[Tensor, int]
 
 
 def numbered(source: Tensor, *, end: int, closed: bool) -> Tuple[Tensor, Tensor]:
-    """The part that each token [B, S] is of, from 0 on, and how many parts its source has [B, 1]."""
+    """The part that each token [B, S] belongs to, counted from 0, and the number of parts per source [B, 1].
+
+    Args:
+        source: [B, S].
+        end: the token that ends a part.
+        closed: whether the last part has an end token, too.
+
+    >>> numbered(torch.tensor([[5, 6, 9, 7, 9]]), end=9, closed=True)
+    (tensor([[0, 0, 0, 1, 1]]), tensor([[2]]))
+    """
     ends = source.eq(end).long()
     return ends.cumsum(1) - ends, ends.sum(1, keepdim=True) + int(not closed)
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A source in one part, whatever end tokens there are in it.
+    """A source in one part, whatever end tokens it contains.
 
     Attributes:
-        source, target: segments.
+        source, target: their segments.
         source_turn: dialogue turn of the source; that of the target is 0.
-        parts: what the parts of a source are called; empty if there are none.
-        least: how many of them a source must have.
-        drops_oldest: whether a source with too many is cut; otherwise it is a mistake.
+        parts: what the parts of a source are called; empty if it has none.
+        min_parts: the minimum number of parts of a source.
+        drops_oldest: whether a source with too many parts loses the oldest ones; otherwise it is an error.
     """
 
     source: int
@@ -53,23 +62,23 @@ class Segments:
     drops_oldest: ClassVar[bool] = False
 
     def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
-        """What tells the slots of a source [B, S] apart; ``closed``: its last part has an end token too."""
+        """Segments and turns of a source's slots [B, S]; ``closed``: its last part has an end token, too."""
         return SegmentsAndTurns(self.source, self.source_turn)
 
     def check(self, sizes: TableSizes) -> None:
-        """Raises UserError if tables of so many rows are too small, whatever the sources."""
+        """Raises UserError if tables of these sizes are too small, whatever the sources contain."""
 
     def max_parts(self, sizes: TableSizes) -> Optional[int]:
-        """How many parts can be told apart; None: any number."""
+        """The maximum number of parts that tables of these sizes can distinguish; None: any number."""
         return None
 
     def cut(self, text: Tensor, *, end: int, max_length: int, max_parts: Optional[int]) -> Tensor:
-        """The text [l] without what has to give way before its tail does, to ``room`` tokens and ``most`` parts."""
+        """The text [l] without the oldest parts beyond ``max_length`` tokens or ``max_parts`` parts; here unchanged."""
         return text
 
 
 class Columns(Segments):
-    """Columns of a record, each with a segment of its own, from the source's on."""
+    """Columns of a record, each with a segment of its own, numbered from the source's segment on."""
 
     parts = "columns"
 
@@ -85,15 +94,15 @@ class Columns(Segments):
             )
 
     def max_parts(self, sizes: TableSizes) -> int:
-        """As many as segments follow one another, that of the target not among them."""
+        """The number of segments from the source's on, up to the target's or to the end of the table."""
         stop = min(self.target, sizes.segments) if self.source < self.target else sizes.segments
         return stop - self.source
 
 
 class Dialogue(Segments):
-    """Utterances of two speakers who take turns, counted back from the target, which is turn 0.
+    """Utterances of two alternating speakers, whose turns are counted back from the target, which is turn 0.
 
-    Odd turns have the source's segment, even ones that of the target: a segment is a role. A dialogue that is too long
+    Odd turns have the source's segment, even turns the target's: a segment is a role. A dialogue that is too long
     loses its oldest utterances.
     """
 
@@ -106,17 +115,17 @@ class Dialogue(Segments):
         return SegmentsAndTurns(self.roles(turn), turn)
 
     def roles(self, turn: Tensor) -> Tensor:
-        """The segments of those who speak in the turns [B, S]."""
+        """The segments of the speakers of these turns [B, S]."""
         return torch.where(turn % 2 == 1, self.source, self.target)
 
     def check(self, sizes: TableSizes) -> None:
         if not sizes.segments and sizes.turns < 2:
             raise UserError(
-                "--source-layout tells utterances apart by segments and turns, and the model has neither; "
-                "expected two rows at least, of --type-vocab-size or --turn-rows"
+                "--source-layout distinguishes utterances by segments and turns, but the model has neither; "
+                "expected at least two rows, of --type-vocab-size or --turn-rows"
             )
         if sizes.turns == 1:
-            raise UserError("--turn-rows is 1; expected 2 at least: the target is turn 0, the last utterance turn 1")
+            raise UserError("--turn-rows is 1; expected at least 2: the target is turn 0, the last utterance turn 1")
 
     def max_parts(self, sizes: TableSizes) -> Optional[int]:
         return sizes.turns - 1 if sizes.turns else None
@@ -128,10 +137,10 @@ class Dialogue(Segments):
 
 
 class GroundedDialogue(Dialogue):
-    """A dialogue after a part of knowledge (a persona, a document), which has a third role and turn 0.
+    """A dialogue preceded by knowledge (a persona, a document), which has a third role and turn 0.
 
-    The start token is of the first utterance. What is too long loses the beginning of the knowledge, then the oldest
-    utterances.
+    The start token belongs to the first utterance. A source that is too long loses the beginning of its knowledge
+    first, then its oldest utterances.
     """
 
     parts = "knowledge and utterances"
@@ -139,7 +148,7 @@ class GroundedDialogue(Dialogue):
 
     @property
     def knowledge(self) -> int:
-        """The segment of knowledge."""
+        """The segment of the knowledge."""
         return max(self.source, self.target) + 1
 
     def segments_and_turns(self, source: Tensor, *, end: int, closed: bool) -> SegmentsAndTurns:
@@ -154,7 +163,7 @@ class GroundedDialogue(Dialogue):
         if 0 < sizes.segments <= self.knowledge:
             raise UserError(
                 f"--source-layout grounded_dialogue gives knowledge segment {self.knowledge}; expected "
-                f"--type-vocab-size {self.knowledge + 1} at least, found {sizes.segments}"
+                f"--type-vocab-size of at least {self.knowledge + 1}, found {sizes.segments}"
             )
 
     def max_parts(self, sizes: TableSizes) -> Optional[int]:

@@ -1,6 +1,6 @@
-"""Spans that belong together: the n-grams that ``preprocess/span_vocabulary.py`` found, and the parts of a text.
+"""Spans of tokens: the n-grams found by ``preprocess/span_vocabulary.py``, and the splitting of a text into them.
 
-(Paper 003, section 3.3: the longest of trigram, bigram and single token, from the current token on.)
+(Paper 003, section 3.3: at each token, the longest known trigram or bigram from there on, else the single token.)
 """
 
 from pathlib import Path
@@ -13,17 +13,18 @@ from ..common.text_lines import read_all_lines
 from ..text.dictionary import PretrainedDictionary
 
 LONGEST = 3
+"""Maximum number of tokens in an n-gram."""
 
 
 class SpanVocabulary:
-    """Bigrams and trigrams of tokens, found by binary search.
+    """Bigrams and trigrams of tokens, looked up by binary search.
 
     Args:
-        path: lines of two or three tokens, separated by spaces; what follows a tab is a comment.
-        dictionary: the rows of the tokens; n-grams of other tokens are left out.
+        path: a file with two or three tokens per line, separated by spaces; anything after a tab is ignored.
+        dictionary: maps tokens to rows; n-grams with any other token are left out.
 
     Raises:
-        UserError: no such file, a line of another form, or no n-gram of the dictionary's tokens.
+        UserError: the file does not exist, a line has another form, or no n-gram consists of the dictionary's tokens.
     """
 
     def __init__(self, path: Path, dictionary: PretrainedDictionary) -> None:
@@ -38,13 +39,13 @@ class SpanVocabulary:
                 keys[len(rows)].append(int(self.keys(np.array(rows), len(rows))[0]))
         if not any(keys):
             raise UserError(
-                f"--span-vocab {path}: none of its n-grams is made of the vocabulary's tokens; "
-                "expected the output of preprocess/span_vocabulary.py for the same pieces"
+                f"--span-vocab {path}: none of its n-grams consists of the vocabulary's tokens; "
+                "expected the output of preprocess/span_vocabulary.py for the same tokenization"
             )
         self.known = [np.unique(np.array(of_length, dtype=np.int64)) for of_length in keys]
 
     def keys(self, tokens: np.ndarray, length: int) -> np.ndarray:
-        """A number for each n-gram of the tokens [T]: int64 [T − length + 1]."""
+        """A unique number for each n-gram of the tokens [T]: int64 [max(0, T − length + 1)]."""
         count = max(0, len(tokens) - length + 1)
         key = np.zeros(count, dtype=np.int64)
         for offset in range(length):
@@ -52,7 +53,7 @@ class SpanVocabulary:
         return key
 
     def first_tokens(self, tokens: np.ndarray) -> np.ndarray:
-        """Parts tokens [T] into spans, greedily from the left: where the span of each one begins, int64 [T]."""
+        """Splits tokens [T] into spans, greedily from the left: where each token's span begins, int64 [T]."""
         longest = np.ones(len(tokens), dtype=np.int64)
         for length in range(2, LONGEST + 1):
             longest[np.flatnonzero(contains(self.known[length], self.keys(tokens, length)))] = length
@@ -64,7 +65,11 @@ class SpanVocabulary:
 
 
 def contains(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Which keys [n] are among the known ones, which are sorted: bool [n]."""
+    """Which of the keys [n] are in ``known``, a sorted array: bool [n].
+
+    >>> contains(np.array([2, 5, 9]), np.array([5, 6]))
+    array([ True, False])
+    """
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
     place = np.searchsorted(known, keys).clip(max=len(known) - 1)

@@ -1,4 +1,4 @@
-"""A pretrained checkpoint directory: which family it is of, what it decides, and its tensors under our names."""
+"""A pretrained checkpoint directory: its family, the options that it decides, and its tensors under our names."""
 
 import re
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ COMPUTED = {
     "untie_weights_roberta": False,
     "use_task_id": False,
 }
-"""What the Transformer has built in, by the keys that config.json or fairseq's options may say it with."""
+"""What the Transformer computes, by the keys that describe it in config.json or in fairseq's options."""
 
 FOREIGN = re.compile(r".*layers?[._]\d+[._].*|.*encoder\.(layer_norm|ln)\..*")
-"""Tensors that a model cannot lack: those of its layers, and the norm behind the last one of pre-norm layers."""
+"""Tensors that cannot be left out: those of layers, and the norm after the last one of pre-norm layers."""
 
 
 class Entry(NamedTuple):
-    """A published tensor that the Transformer can take: the rule, and our names of what it holds."""
+    """A published tensor that the Transformer can use: its rule, and our names of what it holds."""
 
     published: str
     rule: Rule
@@ -41,17 +41,17 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A checkpoint directory, opened: its weights are read when the Transformer is filled.
+    """An opened checkpoint directory; its weights are read when the Transformer is initialized.
 
     Attributes:
-        directory: where it lies.
+        directory: its path.
         family: how its tensors are named.
         config: as published.
         weights: the tensors.
-        entries: those that the Transformer can take.
-        shapes: what these hold, under our names.
+        entries: those that the Transformer can use.
+        shapes: of what these hold, under our names.
         left_out: published names of the others (poolers, heads of other tasks).
-        taken: tensors that were read before the others.
+        taken: tensors that were read ahead of the others.
     """
 
     directory: Path
@@ -67,11 +67,11 @@ class Pretrained:
         """The model options that the checkpoint decides.
 
         Raises:
-            UserError: the configuration says too little.
+            UserError: the configuration does not give the number of attention heads.
         """
         found = self.family.options(self.config, self.shapes)
         if "encoder_attention_heads" not in found:
-            raise UserError(f"{self.directory}: no config.json says the number of attention heads; expected one")
+            raise UserError(f"{self.directory}: no config.json gives the number of attention heads; expected one")
         return {
             **found,
             "pretrained_type": self.family.exported_as or self.family.name,
@@ -85,16 +85,16 @@ class Pretrained:
 
     @cached_property
     def vocabulary(self) -> List[str]:
-        """The tokens of the vocabulary in the directory; none if it holds none."""
+        """The tokens of the vocabulary in the directory; empty if there is none."""
         return vocabulary.read(self.directory) if vocabulary.files(self.directory) else []
 
     def lacks(self, tokens: Sequence[str]) -> List[str]:
-        """Those of the tokens that the vocabulary in the directory does not have."""
+        """Those of the tokens that are not in the directory's vocabulary."""
         own = set(self.vocabulary)
         return [token for token in tokens if token not in own]
 
     def tensors(self) -> Iterator[Tuple[str, Tensor]]:
-        """Reads the tensors one after the other, under our names."""
+        """Reads the tensors one by one, under our names."""
         for entry in self.entries:
             tensor = self.taken.pop(entry.published, None)
             tensor = self.weights.take(entry.published) if tensor is None else tensor
@@ -102,7 +102,7 @@ class Pretrained:
 
 
 def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
-    """Opens a checkpoint directory, and finds out its family unless told.
+    """Opens a checkpoint directory, and recognizes its family unless that is given.
 
     Raises:
         UserError: no such directory, no readable files in it, no family that fits, or a kind of layer that the
@@ -123,10 +123,10 @@ def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
 
 
 def read_base(directory: Path, family: Optional[str]) -> Pretrained:
-    """Opens the pretrained weights that a checkpoint of adapters alone belongs to.
+    """Opens the pretrained weights that an adapter-only checkpoint belongs to.
 
     Raises:
-        UserError: they are not where they were.
+        UserError: their directory does not exist.
     """
     if not directory.is_dir():
         raise UserError(
@@ -137,7 +137,7 @@ def read_base(directory: Path, family: Optional[str]) -> Pretrained:
 
 
 def check_directory(directory: Path) -> None:
-    """Raises UserError unless there is a directory."""
+    """Raises UserError unless the path is a directory."""
     if not directory.is_dir():
         raise UserError(f"{directory} is not a directory; expected a pretrained model with config.json and weights")
 
@@ -146,18 +146,18 @@ def read_config(directory: Path) -> Dict[str, Any]:
     """The configuration in a checkpoint directory; empty when there is none.
 
     Raises:
-        UserError: it is no JSON object.
+        UserError: it is not a JSON object.
     """
     path = find_config(directory)
     return {} if path is None else read_json(path)
 
 
-def family_of(directory: Path, config: Mapping[str, Any], names: List[str], asked: Optional[str]) -> Family:
-    """The family that was asked for, or the one that the files show."""
-    if asked is not None:
-        if asked not in FAMILIES:
-            raise UserError(f"--pretrained-type {asked}; expected one of: {', '.join(sorted(FAMILIES))}")
-        return FAMILIES[asked]
+def family_of(directory: Path, config: Mapping[str, Any], names: List[str], requested: Optional[str]) -> Family:
+    """The requested family, or the one that the files show."""
+    if requested is not None:
+        if requested not in FAMILIES:
+            raise UserError(f"--pretrained-type {requested}; expected one of: {', '.join(sorted(FAMILIES))}")
+        return FAMILIES[requested]
     fitting = recognise(config, names)
     if len(fitting) != 1:
         examples = ", ".join(sorted(names)[:2])
@@ -170,7 +170,7 @@ def family_of(directory: Path, config: Mapping[str, Any], names: List[str], aske
 
 
 def sort_out(family: Family, names: List[str]) -> Tuple[List[Entry], List[str]]:
-    """Parts published tensors into those that have a place in the Transformer and those that are left out."""
+    """Splits published tensors into those that the Transformer can use and those that are left out."""
     entries, left_out = [], []
     for name in names:
         found = family.lookup(name)
@@ -182,15 +182,15 @@ def sort_out(family: Family, names: List[str]) -> Tuple[List[Entry], List[str]]:
 
 
 def check_computed(directory: Path, config: Mapping[str, Any], left_out: List[str]) -> None:
-    """Refuses a model whose layers compute something else, which would otherwise go wrong in silence."""
+    """Raises UserError if the model's layers compute something else, which would otherwise go wrong silently."""
     for key, computed in COMPUTED.items():
         if config.get(key, computed) != computed:
-            raise UserError(f"{directory} says {key} {config[key]!r}; expected {computed!r}, the only one supported")
+            raise UserError(f"{directory} has {key} {config[key]!r}; expected {computed!r}, the only one supported")
     foreign = [name for name in left_out if FOREIGN.fullmatch(name)]
     if foreign:
         raise UserError(
             f"{directory}: the layers have tensors that are not supported: {', '.join(foreign[:3])} ({len(foreign)} "
-            "in all); expected layers as BERT's, or another --pretrained-type"
+            "in all); expected layers like BERT's, or another --pretrained-type"
         )
 
 
@@ -201,7 +201,7 @@ def shapes_of(entry: Entry, weights: Weights) -> Dict[str, Tuple[int, ...]]:
 
 
 def without_blank_segments(pretrained: Pretrained) -> Pretrained:
-    """Leaves out a segment table of one row of zeros: RoBERTa has no segments, Hugging Face gives it such a row."""
+    """Leaves out a segment table that is one row of zeros: RoBERTa has no segments, but Hugging Face adds that row."""
     if pretrained.shapes.get(SEGMENTS, (0,))[0] != 1:
         return pretrained
     entry = next(entry for entry in pretrained.entries if entry.ours == (SEGMENTS,))

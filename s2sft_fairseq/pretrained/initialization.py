@@ -1,4 +1,4 @@
-"""Pretrained tensors into the Transformer: what is missing, superfluous or of another shape, and tables that grow."""
+"""Loads pretrained tensors into the Transformer: some may be missing, left over or too small, and tables grow."""
 
 import logging
 from typing import List, Mapping, NamedTuple, Sequence, Tuple
@@ -17,16 +17,24 @@ logger = logging.getLogger(__name__)
 Shape = Tuple[int, ...]
 
 OPTIONAL = ("lm_head.", TURNS)
-"""What a checkpoint may lack."""
+"""Prefixes of the names of tensors that a checkpoint may lack."""
 
 
 def tile_rows(table: Tensor, rows: int) -> Tensor:
-    """A position table [P, H] with more rows: its own, over and over (``reuse_position_embedding`` of 000)."""
+    """Grows a position table [P, E] to ``rows`` rows by repeating its own (``reuse_position_embedding`` of 000).
+
+    >>> tile_rows(torch.tensor([[1], [2], [3]]), 5).tolist()
+    [[1], [2], [3], [1], [2]]
+    """
     return table[torch.arange(rows) % len(table)]
 
 
 def mean_rows(table: Tensor, rows: int) -> Tensor:
-    """A table [n, …] with more rows, each the mean of its own."""
+    """Grows a table [n, …] to ``rows`` rows; each new row is the mean of the old ones.
+
+    >>> mean_rows(torch.tensor([1.0, 3.0]), 4).tolist()
+    [1.0, 3.0, 2.0, 2.0]
+    """
     mean = table.mean(0, keepdim=True)
     return torch.cat([table, mean.expand(rows - len(table), *table.shape[1:])])
 
@@ -38,14 +46,14 @@ GROWTH = {
     TOKENS: (mean_rows, "by the mean of its rows"),
     "lm_head.bias": (mean_rows, "by its mean"),
 }
-"""Tables that grow when the model has more rows than the checkpoint, and how."""
+"""Tables that grow if the model has more rows than the checkpoint: the function, and its description for the log."""
 
 VOCABULARY = (TOKENS, "lm_head.bias")
-"""Tables with a row a token. The last rows belong to none, and are cut off, where the vocabulary is shorter."""
+"""Tables with one row per token. Where they are longer than the vocabulary, the last rows belong to no token: cut."""
 
 
 class CopiedRow(NamedTuple):
-    """A token that begins with the weights of another, and the rows of both."""
+    """A token that is initialized with the weights of another, and the rows of both."""
 
     token: str
     row: int
@@ -56,12 +64,12 @@ class CopiedRow(NamedTuple):
 def copied_rows(
     tokens: Sequence[str], copied_from: Mapping[str, str], dictionary: PretrainedDictionary
 ) -> List[CopiedRow]:
-    """Which rows begin as copies, and of which other rows.
+    """Which rows are initialized as copies, and of which other rows.
 
     Args:
         tokens: those that the checkpoint has no weights for.
-        copied_from: tokens that begin as a copy, and the role (a field of ``SpecialTokens``) of the token they copy.
-        dictionary: the rows of all tokens.
+        copied_from: tokens initialized as a copy, and the role (a field of ``SpecialTokens``) of the token they copy.
+        dictionary: maps all tokens to rows.
     """
     rows = []
     for token in tokens:
@@ -74,17 +82,17 @@ def copied_rows(
 def initialize_from_pretrained(
     transformer: Transformer, pretrained: Pretrained, copies: Sequence[CopiedRow] = ()
 ) -> None:
-    """Gives the Transformer, built without memory (on the meta device), its pretrained tensors, one by one.
+    """Loads the pretrained tensors, one by one, into a Transformer built on the meta device.
 
     Logs a table of what was loaded, grown, copied, cut, initialized afresh and left out.
 
     Args:
         transformer: changed in place.
         pretrained: an opened checkpoint directory.
-        copies: tokens that the checkpoint has no weights for, and what they begin with.
+        copies: tokens that the checkpoint has no weights for, and the rows that they copy.
 
     Raises:
-        UserError: a tensor whose shape cannot fit, or a layer that the weights lack.
+        UserError: a tensor of a shape that cannot fit, or weights with layers missing or left over.
     """
     own = {name: tuple(parameter.shape) for name, parameter in transformer.state_dict().items()}
     check_fit(pretrained, own)
@@ -92,7 +100,7 @@ def initialize_from_pretrained(
     notes += load_tensors(transformer, pretrained, own=own, copies=copies)
     if TURNS in own and TURNS not in pretrained.shapes:
         assign(transformer, TURNS, torch.zeros(own[TURNS]))
-        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which change nothing until they are trained"))
+        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which have no effect until they are trained"))
     notes += [(copy.token, f"row {copy.row}, a copy of row {copy.source_row}, {copy.source_token}") for copy in copies]
     fresh = initialize_rest(transformer)
     if fresh:
@@ -106,7 +114,7 @@ def initialize_from_pretrained(
 def load_tensors(
     transformer: Transformer, pretrained: Pretrained, *, own: Mapping[str, Shape], copies: Sequence[CopiedRow]
 ) -> List[Tuple[str, str]]:
-    """Reads the pretrained tensors that the Transformer has a place for; returns notes on those that were resized."""
+    """Loads the pretrained tensors that the Transformer has; returns notes (name, text) on those that were resized."""
     notes = []
     for name, tensor in pretrained.tensors():
         if name in own:
@@ -126,14 +134,14 @@ def assign(transformer: Transformer, name: str, tensor: Tensor) -> None:
 
 
 def resized(name: str, before: int, after: int) -> str:
-    """Says what became of a table's rows."""
+    """Describes how the number of a table's rows has changed."""
     if after < before:
         return f"cut from {before:,} to {after:,} rows: the last ones belong to no token"
     return f"grown from {before:,} to {after:,} rows {GROWTH[name][1]}"
 
 
 def fitted(name: str, tensor: Tensor, rows: int) -> Tensor:
-    """The tensor with so many rows, in memory of its own: copied if it is a part of something larger."""
+    """The tensor with ``rows`` rows, in memory of its own: copied if it is part of something larger."""
     if rows > len(tensor):
         return GROWTH[name][0](tensor, rows)
     tensor = tensor[:rows]
@@ -141,39 +149,42 @@ def fitted(name: str, tensor: Tensor, rows: int) -> Tensor:
 
 
 def copy_rows(table: Tensor, copies: Sequence[CopiedRow]) -> None:
-    """Lets some rows of a table of tokens [V, …] repeat others, in place."""
+    """Copies rows of a table of tokens [V, …] over others, in place."""
     for copy in copies:
         table[copy.row] = table[copy.source_row]
 
 
 def initialize_rest(transformer: Transformer) -> List[str]:
-    """Draws what no checkpoint gave, and returns its names."""
+    """Initializes the parameters that are still on the meta device, and returns their names."""
     fresh = []
     for path, module in transformer.named_modules():
-        lacking = [name for name, tensor in module.named_parameters(recurse=False) if tensor.is_meta]
-        if lacking:
+        missing = [name for name, tensor in module.named_parameters(recurse=False) if tensor.is_meta]
+        if missing:
             module.to_empty(device="cpu", recurse=False)
             initialize(module)
-            fresh += [f"{path}.{name}" for name in lacking]
+            fresh += [f"{path}.{name}" for name in missing]
     return fresh
 
 
 def check_fit(pretrained: Pretrained, own: Mapping[str, Shape]) -> None:
-    """Compares the checkpoint's tensors with those of the Transformer: only its head and turns may be missing."""
+    """Raises UserError unless the checkpoint's tensors fit the Transformer's; only head and turns may be missing."""
     for name, shape in pretrained.shapes.items():
         if name in own and not fits(name, shape, own[name]):
             raise UserError(
-                f"{pretrained.directory}: {name} has shape {shape}, its config.json and the vocabulary "
-                f"ask for {own[name]}; use the config.json, vocabulary and weights that belong together"
+                f"{pretrained.directory}: {name} has shape {shape}, but its config.json and the vocabulary "
+                f"require {own[name]}; use a config.json, vocabulary and weights that belong together"
             )
-    lacking = [name for name in sorted(set(own) - set(pretrained.shapes)) if not name.startswith(OPTIONAL)]
-    if lacking:
-        raise UserError(f"{pretrained.directory}: the weights lack {', '.join(lacking[:3])} ({len(lacking)} in all)")
-    superfluous = sorted(name for name in set(pretrained.shapes) - set(own) if name.startswith("layers."))
-    if superfluous:
+    missing = [name for name in sorted(set(own) - set(pretrained.shapes)) if not name.startswith(OPTIONAL)]
+    if missing:
         raise UserError(
-            f"{pretrained.directory}: the weights have {', '.join(superfluous[:3])} ({len(superfluous)} in all), "
-            "config.json asks for fewer; use the config.json and weights that belong together"
+            f"{pretrained.directory}: the weights lack {', '.join(missing[:3])} ({len(missing)} in all); "
+            "use a config.json and weights that belong together"
+        )
+    left_over = sorted(name for name in set(pretrained.shapes) - set(own) if name.startswith("layers."))
+    if left_over:
+        raise UserError(
+            f"{pretrained.directory}: the weights have {', '.join(left_over[:3])} ({len(left_over)} in all), but "
+            "config.json has fewer layers; use a config.json and weights that belong together"
         )
 
 

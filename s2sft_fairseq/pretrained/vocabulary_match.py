@@ -1,4 +1,4 @@
-"""The vocabulary of the data beside that of a pretrained checkpoint: whether they belong together, what either adds."""
+"""Compares the vocabulary of the data with that of a pretrained checkpoint: whether they fit, and what each adds."""
 
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -31,13 +31,13 @@ def added_tokens(
 def check_vocabulary(
     pretrained: Pretrained, dictionary: PretrainedDictionary, add: Optional[str], extra: Sequence[str] = ()
 ) -> List[str]:
-    """Compares the vocabulary of the data with that of the checkpoint and the tokens of the file that adds to it.
+    """Compares the vocabulary of the data with that of the checkpoint plus the tokens in the file ``add``.
 
     A checkpoint may have rows beyond its vocabulary, which belong to no token. The data may have been binarized before
-    or after the vocabulary has grown by what a method needs, ``extra``.
+    or after the vocabulary grew by ``extra``, the tokens that a method needs.
 
     Returns:
-        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, and extra ones.
+        the tokens that the model has beyond the checkpoint's vocabulary: those of the file, then new ones of ``extra``.
 
     Raises:
         UserError: they do not belong together.
@@ -46,25 +46,25 @@ def check_vocabulary(
     own = pretrained.vocabulary or dictionary.symbols[:rows]
     added = [] if add is None else vocabulary.read_additions(Path(add), own)
     expected = [*own, *added]
-    brought = [token for token in extra if token not in expected]
+    missing = [token for token in extra if token not in expected]
     if len(own) > rows:
         raise UserError(
             f"{directory} has a vocabulary of {len(own):,} tokens but {rows:,} rows of weights; "
             "use files that belong together"
         )
-    if dictionary.symbols not in (expected, [*expected, *brought]):
+    if dictionary.symbols not in (expected, [*expected, *missing]):
         raise UserError(
             f"the data were binarized with another vocabulary than that of {directory}: "
             f"{difference(dictionary.symbols, expected)}; binarize them with --srcdict {directory} "
-            "--joined-dictionary, or name what was added with --vocab-add"
+            "--joined-dictionary, or give the file of added tokens with --vocab-add"
         )
-    return [*added, *brought]
+    return [*added, *missing]
 
 
 def tokens_beyond(pretrained: Pretrained, dictionary: PretrainedDictionary) -> List[str]:
-    """The tokens that the checkpoint's vocabulary has after that of the data, if no text leads to any of them.
+    """The tokens that follow the data's vocabulary in the checkpoint's, if none of them can occur in text; else none.
 
-    Such are those of fine-tuning methods (``[ATTN]``), which a model brings that was pre-trained for one.
+    These are tokens of fine-tuning methods (``[ATTN]``), in the vocabulary of a model that was pre-trained for one.
     """
     own = pretrained.vocabulary
     beyond = own[len(dictionary) :]
@@ -74,7 +74,11 @@ def tokens_beyond(pretrained: Pretrained, dictionary: PretrainedDictionary) -> L
 
 
 def difference(found: Sequence[str], expected: Sequence[str]) -> str:
-    """Where two vocabularies part first."""
+    """Describes the first difference between two vocabularies.
+
+    >>> difference(["[PAD]", "a"], ["[PAD]", "b"])
+    "row 1 is 'a', not 'b'"
+    """
     for row, (one, other) in enumerate(zip(found, expected)):
         if one != other:
             return f"row {row} is {one!r}, not {other!r}"

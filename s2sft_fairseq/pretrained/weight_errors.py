@@ -1,4 +1,4 @@
-"""What can be wrong with a weight file, in one line."""
+"""Turns whatever can be wrong with a weight file into an error of one line."""
 
 import re
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ def check_floating(path: Path, name: str, dtype: Union[torch.dtype, np.dtype]) -
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Words whatever goes wrong while a weight file is read (a damaged one can raise anything) as a UserError."""
+    """Turns whatever goes wrong while a weight file is read (a damaged one can raise anything) into a UserError."""
     try:
         yield
     except UserError:
@@ -29,26 +29,25 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def explain_read_error(path: Path, error: Exception) -> str:
-    """What is wrong with a weight file that could not be read."""
-    said = str(error)
+    """Describes why a weight file could not be read."""
+    message = str(error)
     if isinstance(error, (PermissionError, FileNotFoundError)):
         return f"cannot be opened: {error.strerror}"
-    if isinstance(error, MemoryError) or "can't allocate" in said:
-        return "asks for more memory than there is: the machine is too small, or the file damaged"
-    asked = re.search(r"GLOBAL ([\w.]+)|Unsupported class ([\w.]+)", said)
-    if asked:
-        return (
-            f"holds more than weights: its pickle asks for {asked[1] or asked[2]}, which is not run; expected tensors"
-        )
-    reason = re.search(r"Unsupported operand \d+", said)
+    if isinstance(error, MemoryError) or "can't allocate" in message:
+        return "needs more memory than there is: the machine is too small, or the file is damaged"
+    pickled = re.search(r"GLOBAL ([\w.]+)|Unsupported class ([\w.]+)", message)
+    if pickled:
+        name = pickled[1] or pickled[2]
+        return f"holds more than weights: its pickle asks for {name}, which is never executed; expected tensors"
+    reason = re.search(r"Unsupported operand \d+", message)
     return explain_wrong_file(path) or (
         f"cannot be read as weights ({reason[0] if reason else type(error).__name__}): "
-        "it is cut short, damaged or no checkpoint"
+        "it is truncated, damaged or not a checkpoint"
     )
 
 
 def explain_wrong_file(path: Path) -> str:
-    """What a file is that only has the name of a weight file, or ''."""
+    """Describes a file that is empty, a git-lfs pointer or a web page instead of weights; '' for any other."""
     start = b"a folder"
     if path.is_file():
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Opens the weights of a pretrained directory: finds its files, whatever their format, and joins shards."""
+"""Opens the weights of a pretrained directory: finds the files, whatever their format, and joins shards."""
 
 import json
 from pathlib import Path
@@ -19,18 +19,18 @@ STANDARD = (
     f"pytorch_model.bin{INDEX}",
     "model.pt",
 )
-"""The names that weights are published under, the preferred one first."""
+"""The names that weights are published under, in order of preference."""
 
 BESIDES = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt")
-"""Files that a trainer writes beside its weights."""
+"""Files that a trainer writes beside the weights, and that hold none."""
 
 CONFIGS = ("config.json", "ernie_config.json")
 OTHER_CONFIGS = ("tokenizer", "generation", "preprocessor", "processor", "special_tokens", "adapter")
-"""How the names of those ``*config.json`` begin that do not describe the model."""
+"""The prefixes of ``*config.json`` files that do not describe the model."""
 
 
 class Shards(Weights):
-    """Weights in several files, which an index names."""
+    """Weights in several files, which an index lists."""
 
     def __init__(self, index: Path) -> None:
         file_of = read_index(index)
@@ -40,9 +40,9 @@ class Shards(Weights):
             raise UserError(f"{index} names {len(files)} shards, but {', '.join(absent)} is missing; copy every shard")
         shards = {file: OPENERS[Path(file).suffix](index.parent / file) for file in files}
         self.shard_of = {name: shards[file] for name, file in file_of.items()}
-        lacking = [name for name, shard in self.shard_of.items() if name not in shard.shapes]
-        if lacking:
-            raise UserError(f"{index} names {lacking[0]}, which {file_of[lacking[0]]} lacks; copy the shards again")
+        missing = [name for name, shard in self.shard_of.items() if name not in shard.shapes]
+        if missing:
+            raise UserError(f"{index} names {missing[0]}, which is not in {file_of[missing[0]]}; copy the shards again")
         super().__init__(index, {name: shard.shape(name) for name, shard in self.shard_of.items()})
 
     def take(self, name: str) -> Tensor:
@@ -50,7 +50,11 @@ class Shards(Weights):
 
 
 def read_index(path: Path) -> Dict[str, str]:
-    """The shard of every tensor, from the index of sharded weights."""
+    """Reads the index of sharded weights: the file of every tensor.
+
+    Raises:
+        UserError: it is not such an index.
+    """
     try:
         file_of = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         if file_of and all(Path(file).suffix in OPENERS for file in file_of.values()):
@@ -58,12 +62,12 @@ def read_index(path: Path) -> Dict[str, str]:
     except (ValueError, TypeError, LookupError, AttributeError):
         pass
     raise UserError(
-        f"{path} is no index of shards: expected JSON with a weight_map from tensors to files; copy it again"
+        f"{path} is not an index of shards: expected JSON with a weight_map from tensors to files; copy it again"
     )
 
 
 def open_weights(directory: Path) -> Weights:
-    """Opens the weights of a pretrained directory; of several formats it takes safetensors, bin, pt, npz, npy in order.
+    """Opens the weights of a pretrained directory; of several formats, the first of safetensors, bin, pt, npz, npy.
 
     Raises:
         UserError: no weights, several files of which none has a standard name, or a file that cannot be read.
@@ -75,7 +79,7 @@ def open_weights(directory: Path) -> Weights:
 
 
 def find_weights(directory: Path) -> Path:
-    """The file that holds a directory's weights, the index of its shards, or its folder of ``NAME.npy``."""
+    """The file that holds a directory's weights, the index of its shards, or its folder of ``NAME.npy`` files."""
     for path in (directory / name for name in STANDARD):
         if path.is_file():
             return path
@@ -93,7 +97,7 @@ def find_weights(directory: Path) -> Path:
 
 
 def the_only_one(paths: List[Path]) -> Optional[Path]:
-    """The path in a list of one, None of none.
+    """The only path in a list, or None if the list is empty.
 
     Raises:
         UserError: there are several.
@@ -102,13 +106,13 @@ def the_only_one(paths: List[Path]) -> Optional[Path]:
         found = ", ".join(sorted(path.name for path in paths))
         raise UserError(
             f"{paths[0].parent} holds several weight files and none is called {' or '.join(STANDARD)}: {found}; "
-            "leave one there (or give shards their index)"
+            "keep only one there (or add the index of the shards)"
         )
     return paths[0] if paths else None
 
 
 def find_config(directory: Path) -> Optional[Path]:
-    """A directory's description of the model: config.json, ernie_config.json or the only other ``*config.json``."""
+    """The file that describes a directory's model: one of CONFIGS, or the only other ``*config.json``; None: none."""
     for path in (directory / name for name in CONFIGS):
         if path.is_file():
             return path

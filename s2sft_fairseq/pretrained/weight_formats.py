@@ -1,7 +1,7 @@
 """The formats of weight files, one class each: named tensors that are read one at a time, in bounded memory.
 
-Pages of a mapped file count as memory of the process for as long as they are mapped: a tensor is read in parts, and the
-file is mapped anew between them. Nothing in a file is ever executed.
+Pages of a mapped file count towards the process's memory for as long as they are mapped, so a tensor is read in parts,
+and the file is mapped anew between them. Nothing in a file is ever executed.
 """
 
 import math
@@ -22,7 +22,7 @@ from ..common.errors import UserError
 from .weight_errors import check_floating, reading
 
 PART = 1 << 20
-"""Numbers of a large tensor that are read at a time: 4 MB of float32."""
+"""How many numbers of a large tensor are read at a time: 4 MB in float32."""
 
 Shape = Tuple[int, ...]
 RowSlice = Union[slice, Tuple[()]]
@@ -34,7 +34,7 @@ class Weights(ABC):
     Attributes:
         path: the file, or the folder of files.
         names: as published.
-        config: what the file itself says of its model (the options of a fairseq checkpoint), or nothing.
+        config: what the file itself says about its model (the options of a fairseq checkpoint), or nothing.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Weights(ABC):
 
     @abstractmethod
     def take(self, name: str) -> Tensor:
-        """A tensor in float32, contiguous, in memory of its own. Each can be taken once, in any order.
+        """Reads a tensor: float32, contiguous, in memory of its own. Each can be taken once, in any order.
 
         Raises:
             UserError: the file is damaged, or the tensor does not hold floating-point numbers.
@@ -67,7 +67,7 @@ class InParts(Weights):
 
     @abstractmethod
     def parts(self, name: str) -> Iterator[Tensor]:
-        """The numbers of a tensor in order, in tensors of at most PART numbers (or of one row)."""
+        """The numbers of a tensor in order, in parts of at most PART numbers (or of one row)."""
 
     def take(self, name: str) -> Tensor:
         with reading(self.path):
@@ -78,7 +78,7 @@ class InParts(Weights):
                 numbers[filled : filled + part.numel()] = part.reshape(-1)
                 filled += part.numel()
             if filled < len(numbers):
-                raise UserError(f"{self.path}: {name} is cut short; copy the file again")
+                raise UserError(f"{self.path}: {name} is truncated; copy the file again")
         return tensor
 
 
@@ -96,14 +96,14 @@ class Safetensors(InParts):
 
 
 class MappedTorch(InParts):
-    """A file of torch.save in today's format; what is never taken (the optimizer, tied tensors) is never read."""
+    """A torch.save file in the current format; what is never taken (the optimizer, tied tensors) is never read."""
 
     def __init__(self, path: Path) -> None:
         config = self.map(path)
         super().__init__(path, {name: tensor.shape for name, tensor in self.tensors.items()}, config)
 
     def map(self, path: Path) -> Dict[str, Any]:
-        """Maps the file anew, which gives back the pages that were read."""
+        """Maps the file anew, which frees the pages that were read; returns the file's ``config``."""
         self.tensors, config = load_torch(path, mmap=True)
         self.touched = 0
         return config
@@ -118,10 +118,10 @@ class MappedTorch(InParts):
 
 
 class LoadedTorch(Weights):
-    """A file of torch.save that cannot be mapped (written before torch 1.6, or compressed): loaded, then emptied.
+    """A torch.save file that cannot be mapped (written before torch 1.6, or compressed): loaded whole, then emptied.
 
-    A float32 tensor is handed out as it was loaded. One that shares its memory with one taken before (a tied weight),
-    or with more than itself, is copied: take all before changing any.
+    A float32 tensor is returned as it was loaded. One that shares memory with a tensor taken before (a tied weight), or
+    is part of a larger one, is copied: take all tensors before changing any.
     """
 
     def __init__(self, path: Path) -> None:
@@ -141,10 +141,10 @@ class LoadedTorch(Weights):
 
 
 class Arrays(InParts):
-    """Arrays of numpy.save (a dump of Paddle's parameters), whose names are those of their files.
+    """Arrays of numpy.save (a dump of Paddle's parameters), named after their files.
 
-    ``np.load(mmap_mode="r")`` would be a second way beside this one for as much memory: it does not map archives, and a
-    table takes 1.08 times its size when it is mapped anew for every part, as here, but 2.05 times when mapped once.
+    ``np.load(mmap_mode="r")`` would be a second code path that saves no memory: it does not map archives, and a table
+    takes 1.08 times its size when it is mapped anew for every part, as here, but 2.05 times when it is mapped once.
     """
 
     def __init__(self, path: Path, files: Sequence[str]) -> None:
@@ -153,21 +153,21 @@ class Arrays(InParts):
 
     @abstractmethod
     def stream(self, file: str) -> ContextManager[IO[bytes]]:
-        """Opens an array's file."""
+        """Opens the file of an array."""
 
     def shape_in(self, file: str) -> Shape:
-        """Reads the shape of an array, and refuses pickled objects."""
+        """Reads the shape of an array; raises UserError if it holds pickled objects."""
         with self.stream(file) as stream:
             shape, _, dtype = array_header(stream)
         if dtype.hasobject:
-            raise UserError(f"{self.path}: {file} holds pickled objects, which are not run; expected numbers")
+            raise UserError(f"{self.path}: {file} holds pickled objects, which are never executed; expected numbers")
         return shape
 
     def parts(self, name: str) -> Iterator[Tensor]:
         with self.stream(f"{name}.npy") as stream:
-            shape, by_columns, dtype = array_header(stream)
+            shape, is_column_major, dtype = array_header(stream)
             check_floating(self.path, name, dtype)
-            if by_columns:
+            if is_column_major:
                 stream.seek(0)
                 array = np.lib.format.read_array(stream, allow_pickle=False)
                 yield from (as_tensor(array[rows]) for rows in spans(shape))
@@ -193,7 +193,7 @@ class Npz(Arrays):
 
 
 class NpyFolder(Arrays):
-    """A folder of NAME.npy."""
+    """A folder of NAME.npy files."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, sorted(file.name for file in path.glob("*.npy")))
@@ -205,7 +205,7 @@ class NpyFolder(Arrays):
 
 
 def open_torch(path: Path) -> Weights:
-    """Opens a file of torch.save, mapped when its tensors lie in it uncompressed."""
+    """Opens a torch.save file, mapped if its tensors are stored uncompressed."""
     with reading(path):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -224,19 +224,19 @@ OPENERS: Dict[str, Callable[[Path], Weights]] = {
 
 
 def load_torch(path: Path, *, mmap: bool) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
-    """The named tensors of a file of torch.save and, where it is a fairseq checkpoint, its model's options."""
+    """The named tensors of a torch.save file and, if it is a fairseq checkpoint, its model's options."""
     with reading(path):
         state = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
     config: Dict[str, Any] = {}
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state, config = state["model"], fairseq_options(state)
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise UserError(f"{path} holds something else than named tensors; expected the weights of a model")
+        raise UserError(f"{path} holds something other than named tensors; expected the weights of a model")
     return {str(name): tensor.detach() for name, tensor in state.items()}, config
 
 
 def fairseq_options(checkpoint: Mapping[str, Any]) -> Dict[str, Any]:
-    """The model's options in a fairseq checkpoint: ``args`` until fairseq 0.10, part of ``cfg`` since."""
+    """The model's options in a fairseq checkpoint: ``args`` up to fairseq 0.10, part of ``cfg`` since then."""
     options = checkpoint.get("args") or (checkpoint.get("cfg") or {}).get("model")
     if isinstance(options, Namespace):
         return vars(options)
@@ -246,19 +246,23 @@ def fairseq_options(checkpoint: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def array_header(stream: IO[bytes]) -> Tuple[Shape, bool, np.dtype]:
-    """Reads the start of an array's file: its shape, whether it is laid out by columns, its type."""
+    """Reads the header of an array's file: its shape, whether it is in column-major order, and its type."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(stream)
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """An array of any floating-point type and byte order in float32."""
+    """A float32 tensor of an array of any floating-point type and byte order."""
     return torch.from_numpy(array.astype(np.float32))
 
 
 def spans(shape: Shape) -> Iterator[RowSlice]:
-    """Indices that cut a tensor [N, …] into parts of at most PART numbers, or of one row."""
+    """Indices that split a tensor [n, …] into parts of at most PART numbers, or of one row.
+
+    >>> list(spans((3, PART // 2)))
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
     if not shape:
         yield ()
         return

@@ -29,9 +29,9 @@ class LabelSmoothedOptions(FairseqDataclass):
 class SlotCriterion(FairseqCriterion):
     """Cross entropy with fairseq's label smoothing: (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v).
 
-    Summed over the labelled slots, whose number is the sample size: masked fine-tuning is divided by the number of
-    masked tokens, the others by that of target tokens. Where slots have weights, each counts as much as it weighs, in
-    the loss and in the sample size. ``nll_loss`` and ``ppl`` are logged without smoothing.
+    It is summed over the labelled slots, whose number is the sample size: the loss of masked fine-tuning is divided by
+    the number of masked tokens, that of the other methods by the number of target tokens. Slot weights, if any, scale
+    both the loss and the sample size. ``nll_loss`` and ``ppl`` are logged without smoothing.
     """
 
     logged = ("loss", "nll_loss", "ppl")
@@ -45,7 +45,7 @@ class SlotCriterion(FairseqCriterion):
     def forward(
         self, model: nn.Module, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, Union[int, float], Dict]:
-        """Returns the loss (a sum, or one a labelled slot), the sample size, and what is logged."""
+        """Returns the loss (summed, or one per labelled slot), the sample size, and what is logged."""
         packed = PackedBatch.from_sample(sample)
         label, weight = packed.labels, packed.weight  # each [N]
         if reduce:

@@ -1,4 +1,4 @@
-"""The options of the task ``s2s_ft``: data and text; others come from the files of their ideas."""
+"""The options of the task ``s2s_ft``: those of the data, and those declared in the files of other features."""
 
 from dataclasses import dataclass, field
 from typing import Optional
@@ -18,9 +18,11 @@ YES_NO = ChoiceEnum(["yes", "no"])
 @with_options_of(OBJECTIVES)
 @dataclass
 class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressOptions):
-    """All that the task can be told: data, noise and search."""
+    """All options of the task: data, noise, search, validation and progress."""
 
-    data: Optional[str] = field(default=None, metadata={"help": "directory that fairseq-preprocess wrote"})
+    data: Optional[str] = field(
+        default=None, metadata={"help": "directory written by fairseq-preprocess, or several separated by colons"}
+    )
     source_lang: Optional[str] = field(
         default=None, metadata={"help": "suffix of source files", "argparse_alias": "-s"}
     )
@@ -30,8 +32,8 @@ class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressO
     truncate_source: YES_NO = field(  # type: ignore[valid-type]
         default="yes",
         metadata={
-            "help": "cut sources to --max-source-positions, the end token kept (default: yes; no: such pairs are "
-            "too long for fairseq, which stops or skips them)",
+            "help": "cut sources to --max-source-positions, but keep the end token (default: yes; no: fairseq stops "
+            "at pairs that are too long, or skips them)",
             "argparse_const": "yes",
         },
     )
@@ -40,12 +42,14 @@ class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressO
         metadata={"help": "the same for targets and --max-target-positions", "argparse_const": "yes"},
     )
     left_pad_source: str = field(
-        default="False", metadata={"help": "only False: slots are padded on the right, block by block"}
+        default="False", metadata={"help": "only False is supported: slots are padded on the right, block by block"}
     )
     dataset_impl: Optional[str] = II("dataset.dataset_impl")
     train_subset: str = II("dataset.train_subset")
     required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
-    num_batch_buckets: int = field(default=0, metadata={"help": "bucket lengths into so many (for XLA devices)"})
+    num_batch_buckets: int = field(
+        default=0, metadata={"help": "pad lengths to this many sizes (for XLA devices); 0: no buckets"}
+    )
     seed: int = II("common.seed")
     fp16: bool = II("common.fp16")
     cpu: bool = II("common.cpu")
@@ -53,5 +57,5 @@ class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressO
     restore_file: str = II("checkpoint.restore_file")
     reuse_dataloader: bool = field(
         default=False,
-        metadata={"help": "(leave off) let workers outlive an epoch; they would repeat its noise"},
+        metadata={"help": "(leave off) keep data workers for several epochs; they would repeat the noise"},
     )

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 class S2SFTTask(FairseqTask):
     """Fine-tunes a pretrained encoder on sentence pairs, and generates.
 
-    The model is always built before data are loaded; what shapes both (method, lengths, segments) is the model's.
+    The model is always built before data are loaded. Options that shape both (method, lengths, segments) are its own.
 
     Args:
         cfg: the options.
@@ -89,7 +89,7 @@ class S2SFTTask(FairseqTask):
         """The vocabulary of both sides; raises UserError if they have two."""
         source, target = (folder / f"dict.{language}.txt" for language in languages)
         vocabulary = cls.load_dictionary(source)
-        # there is no target's after fairseq-preprocess --only-source
+        # fairseq-preprocess --only-source writes none for the target
         if target.exists() and cls.load_dictionary(target).fingerprint() != vocabulary.fingerprint():
             raise UserError(
                 f"{folder}: source and target were binarized with different vocabularies; "
@@ -99,18 +99,18 @@ class S2SFTTask(FairseqTask):
 
     @classmethod
     def load_dictionary(cls, filename: Any) -> PretrainedDictionary:
-        """Reads the vocabulary of a pretrained model, or what fairseq-preprocess saved of it."""
+        """Reads the vocabulary of a pretrained model, or the copy of it saved by fairseq-preprocess."""
         return PretrainedDictionary.load(filename)
 
     @classmethod
     def build_dictionary(cls, filenames: Sequence[str], **kwargs: Any) -> PretrainedDictionary:
-        """A pretrained model brings its vocabulary, so none is built."""
+        """Raises UserError: the vocabulary is that of a pretrained model, so none is built."""
         raise UserError("fairseq-preprocess was given no vocabulary; add --srcdict PRETRAINED_DIR --joined-dictionary")
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> S2SFTModel:
         """Builds the model; a new one takes sizes and weights from ``--pretrained``.
 
-        One from a checkpoint does not, unless the checkpoint holds adapters only.
+        A model from a checkpoint does not, unless the checkpoint holds adapters only.
 
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
@@ -126,7 +126,7 @@ class S2SFTTask(FairseqTask):
         return self.model
 
     def adopt(self, planned: NewModel) -> None:
-        """Takes over what the plan of the model decides about vocabulary and layout.
+        """Adopts what the plan of the model decides about vocabulary and layout.
 
         Raises:
             UserError: an option that belongs to another fine-tuning method.
@@ -138,30 +138,30 @@ class S2SFTTask(FairseqTask):
         self.state.merge_state_dict(planned.task_state)
 
     def check_training(self) -> None:
-        """Refuses what fairseq would trip over, or pass over in silence, when it starts to train."""
+        """Raises UserError for what fairseq would fail on, or silently ignore, when training starts."""
         if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
             raise UserError(FLOAT16_ON_CPU)
         check_validation(self.cfg, SlotCriterion.logged)
         restore = self.cfg.restore_file
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
-            raise UserError(f"--restore-file: no checkpoint {restore}; expected one, or no such flag")
+            raise UserError(f"--restore-file: no checkpoint {restore}; expected an existing one, or no such flag")
 
     def build_criterion(self, cfg: Any) -> SlotCriterion:
-        """Builds the loss, which must be one over labelled slots: others would train without the method's noise.
+        """Builds the loss, which must be one over labelled slots: any other would train without the method's noise.
 
-        Only training and validation have a loss, so what they need else is made here too.
+        Only training and validation have a loss, so whatever else they need is made here, too.
         """
         criterion = super().build_criterion(cfg)
         if not isinstance(criterion, SlotCriterion):
             name = getattr(cfg, "_name", type(criterion).__name__)
-            raise UserError(f"--criterion {name} knows no labelled slots; expected --criterion s2s_ft_label_smoothed")
+            raise UserError(f"--criterion {name} ignores labelled slots; expected --criterion s2s_ft_label_smoothed")
         self.evaluation = Evaluation(self, self.model, self.cfg) if metric_names(self.cfg) else None
         return criterion
 
     def get_batch_iterator(self, *args: Any, **options: Any) -> Any:
-        """As fairseq's, without its read-ahead thread, which aborts a process that ends in mid-epoch.
+        """As fairseq's, but without its read-ahead thread, which aborts a process that ends in mid-epoch.
 
-        The data workers read ahead all the same.
+        The data workers still read ahead.
         """
         batches = super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
         if batches.dataset.seed is not None:
@@ -181,7 +181,7 @@ class S2SFTTask(FairseqTask):
         self.progress.after_update(update_num)
 
     def reduce_metrics(self, logging_outputs: List[Dict[str, Any]], criterion: SlotCriterion) -> None:
-        """Logs what the loss tells, the progress of training, and the figures of text in validation."""
+        """Logs the loss, in training also the progress, in validation also the figures of generated text."""
         if criterion.training:
             self.progress.log(logging_outputs)
         elif self.evaluation is not None:
@@ -202,7 +202,7 @@ class S2SFTTask(FairseqTask):
     def pairs(
         self, source: FairseqDataset, target: Optional[FairseqDataset], *, training: bool, **options: Any
     ) -> PairDataset:
-        """Frames and cuts both sides as the fine-tuning method wants them."""
+        """Frames and cuts both sides as the fine-tuning method requires."""
         layout = self.objective.layout
         framed = frame_pair(
             Pair(source, target),
@@ -223,7 +223,7 @@ class S2SFTTask(FairseqTask):
         )
 
     def max_lengths(self) -> MaxLengths:
-        """Where the sides of a pair are cut."""
+        """The lengths to which the sides of a pair are cut; None: they are not."""
         source, target = self.max_positions()
         cut_source, cut_target = self.cfg.truncate_source == "yes", self.cfg.truncate_target == "yes"
         return MaxLengths(source if cut_source else None, target if cut_target else None)
@@ -247,7 +247,7 @@ class S2SFTTask(FairseqTask):
         extra_gen_cls_kwargs: Optional[Dict[str, Any]] = None,
         prefix_allowed_tokens_fn: Any = None,
     ) -> Any:
-        """fairseq's generator for these search flags, on our subclass unless the caller brings one."""
+        """fairseq's generator for these search flags, of our subclass unless the caller passes another class."""
         check_same_layout([model.layout for model in models], [str(model.cfg.finetune_method) for model in models])
         check_search(args, self.datasets.values(), len(self.dictionary))
         extra = dict(extra_gen_cls_kwargs or {})
@@ -263,7 +263,7 @@ class S2SFTTask(FairseqTask):
         max_positions: Any = None,
         ignore_invalid_inputs: bool = False,
     ) -> Any:
-        """As fairseq's, but what is too long ends in one line that says what to do."""
+        """As fairseq's, but pairs that are too long raise an error of one line that says what to do."""
         kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
         if len(ignored) and not ignore_invalid_inputs:
             raise UserError(
@@ -275,7 +275,7 @@ class S2SFTTask(FairseqTask):
         return kept
 
     def max_positions(self) -> Any:
-        """MaxLengths source and target, special tokens included."""
+        """Maximum lengths of source and target, special tokens included."""
         return self.model_cfg.max_source_positions, self.model_cfg.max_target_positions
 
     @property

@@ -1,6 +1,6 @@
 """A new model in one pass: everything is decided first (the plan), then the model is built.
 
-What one decision leaves for the next is an argument, never a change of the options or the dictionary that came in.
+One decision passes its results to the next as arguments; the options and the dictionary given are never changed.
 """
 
 from contextlib import nullcontext
@@ -33,7 +33,7 @@ from .optimizer import mark_parameters
 
 @dataclass(frozen=True)
 class NewModel:
-    """All that is decided about a model before its first tensor is made.
+    """Everything that is decided about a model before its first tensor is made.
 
     Attributes:
         options: complete; a checkpoint stores them.
@@ -41,9 +41,9 @@ class NewModel:
         segments: token types and dialogue turns.
         shape: of the Transformer.
         dictionary: that of the data, with the tokens that the model adds.
-        pretrained: where its tensors come from; None: they are drawn at random, or a checkpoint brings them.
-        fresh_tokens: those for which the pretrained weights have no rows of their own.
-        task_state: what checkpoints are to carry beside the model: the vocabulary and its files.
+        pretrained: provides the tensors; None: they are initialized at random, or loaded from a checkpoint.
+        fresh_tokens: those without rows of their own in the pretrained weights.
+        task_state: what checkpoints contain in addition to the model: the vocabulary and its files.
     """
 
     options: ModelOptions
@@ -57,18 +57,18 @@ class NewModel:
 
     @property
     def layout(self) -> PredictionLayout:
-        """How the fine-tuning method predicts."""
+        """How the fine-tuning method lays out a pair for prediction."""
         return self.method.prediction_layout(self.dictionary, self.segments)
 
 
 class Beginning(NamedTuple):
-    """What a model begins with.
+    """What a model starts from.
 
     Attributes:
-        pretrained: weights, opened; None: random ones, or those of a checkpoint.
+        pretrained: opened weights; None: random ones, or those of a checkpoint.
         shape: the options that these weights decide.
         added_tokens: those beyond the vocabulary of the pretrained weights, or of the data.
-        task_state: as in :class:`NewModel`; None: it is still to be made.
+        task_state: as in :class:`NewModel`; None: not made yet.
     """
 
     pretrained: Optional[Pretrained]
@@ -78,21 +78,21 @@ class Beginning(NamedTuple):
 
 
 def plan(cfg: ModelOptions, dictionary: PretrainedDictionary, *, is_trained: bool, last_checkpoint: Path) -> NewModel:
-    """Decides about a model; neither the options nor the dictionary are changed.
+    """Plans a model; changes neither the options nor the dictionary.
 
     Args:
         cfg: the options of the command line, or of the checkpoint that the model comes from.
         dictionary: of the data.
-        is_trained: whether it comes from a checkpoint.
-        last_checkpoint: what training resumes from, if it is there.
+        is_trained: whether the model comes from a checkpoint.
+        last_checkpoint: what training resumes from, if it exists.
 
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
     method = OBJECTIVES[cfg.finetune_method]
     begin = trained_beginning(cfg) if is_trained else beginning(cfg, dictionary, last_checkpoint)
-    marks = [token for token in begin.added_tokens if not is_ordinary(token)]
-    grown = dictionary.grown([*marks, *method.extra_tokens])
+    special = [token for token in begin.added_tokens if not is_ordinary(token)]
+    grown = dictionary.grown([*special, *method.extra_tokens])
     vocabulary = grown.fingerprint()
     check_fingerprint(cfg.vocabulary, vocabulary)
     options = complete(cfg, begin.shape, added_tokens=" ".join(begin.added_tokens), vocabulary=vocabulary)
@@ -109,12 +109,12 @@ def plan(cfg: ModelOptions, dictionary: PretrainedDictionary, *, is_trained: boo
 
 
 def trained_beginning(cfg: ModelOptions) -> Beginning:
-    """That of a checkpoint's model, whose options say it all.
+    """What the model of a checkpoint starts from: nothing else, since its options are complete.
 
-    Where the checkpoint holds adapters alone, the other weights come from the pretrained directory again.
+    If the checkpoint holds adapters only, the other weights are read from the pretrained directory again.
 
     Raises:
-        UserError: the pretrained directory is gone.
+        UserError: that directory does not exist.
     """
     pretrained = None
     if getattr(cfg, "save_adapter_only", False):  # not in older checkpoints
@@ -123,10 +123,10 @@ def trained_beginning(cfg: ModelOptions) -> Beginning:
 
 
 def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoint: Path) -> Beginning:
-    """That of a model which is about to be trained.
+    """What a model that is about to be trained starts from.
 
-    A run that resumes needs the pretrained directory no longer: where that is gone, its last checkpoint tells sizes and
-    vocabulary.
+    A run that resumes does not need the pretrained directory: if that does not exist, the last checkpoint provides
+    sizes and vocabulary.
 
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
@@ -146,7 +146,7 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
 
 
 def check_fingerprint(trained_with: Optional[str], found: str) -> None:
-    """Raises UserError unless the data have the vocabulary that a model was trained with, if it was trained."""
+    """Raises UserError if a model was trained (not None) with another vocabulary than that of the data."""
     if trained_with not in (None, found):
         raise UserError(
             f"the data were binarized with vocabulary {found} but the model was trained with {trained_with}; "
@@ -155,15 +155,15 @@ def check_fingerprint(trained_with: Optional[str], found: str) -> None:
 
 
 def carried_vocabulary(dictionary: PretrainedDictionary, begin: Beginning) -> Dict[str, Any]:
-    """The part of the task's state that checkpoints carry: dictionary and vocabulary files."""
+    """The part of the task's state that checkpoints contain: the dictionary and the vocabulary files."""
     source = begin.pretrained.directory if begin.pretrained and begin.pretrained.vocabulary else None
     return {checkpoint_vocabulary.KEY: checkpoint_vocabulary.pack(dictionary, source=source, added=begin.added_tokens)}
 
 
 def build(planned: NewModel) -> S2SFTModel:
-    """Makes the model: its pretrained tensors, and what of it is trained."""
+    """Builds the model, loads its pretrained tensors, and sets what is trained."""
     on_meta = torch.device("meta") if planned.pretrained else nullcontext()
-    with on_meta:  # pretrained tensors become the model's own, so that there is one copy in memory
+    with on_meta:  # pretrained tensors become the model's own, so there is only one copy in memory
         model = S2SFTModel(planned.options, Transformer(planned.shape), planned.layout)
     if planned.pretrained:
         copies = copied_rows(planned.fresh_tokens, planned.method.copied_from, planned.dictionary)
@@ -173,7 +173,7 @@ def build(planned: NewModel) -> S2SFTModel:
 
 
 def prepare_tuning(model: S2SFTModel, pretrained: Optional[Pretrained]) -> None:
-    """Adds adapters, freezes what is not to be trained, and notes what the optimizer and checkpoints ask for."""
+    """Adds adapters, freezes what is not trained, and records what the optimizer and checkpoints need to know."""
     options, transformer = model.cfg, model.transformer
     if has_adapters(options):
         apply_adapters(transformer, options, frozen_layers=options.freeze_layers)

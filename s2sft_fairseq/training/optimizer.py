@@ -1,7 +1,8 @@
-"""The optimizer ``s2s_ft_adamw``: torch's fused AdamW, its parameters grouped by what they are and where they lie.
+"""The optimizer ``s2s_ft_adamw``: torch's fused AdamW, with parameters grouped by kind and by layer.
 
-Biases, LayerNorms and relative positions do not decay, as in the published code of s2s-ft; the learning rate may shrink
-from layer to layer towards the embeddings (Clark et al. 2020, ELECTRA, appendix B; Bao et al. 2022, BEiT, appendix).
+Biases, LayerNorms and relative positions do not decay, as in the published code of s2s-ft; the learning rate may
+decrease from layer to layer towards the embeddings (Clark et al. 2020, ELECTRA, appendix B; Bao et al. 2022, BEiT,
+appendix).
 """
 
 import ast
@@ -22,12 +23,12 @@ NAME = "s2s_ft_adamw"
 
 
 class ParameterGroup(NamedTuple):
-    """What the optimizer knows of a parameter, as its attribute ``param_group``.
+    """What the optimizer knows about a parameter, stored as its attribute ``param_group``.
 
-    fairseq reserves that attribute for optimizers, and copies it to the float32 parameters of half precision.
+    fairseq reserves that attribute for optimizers, and copies it to the float32 parameters of half-precision training.
 
     Attributes:
-        above: layers above the one that the parameter belongs to.
+        above: number of layers above the one that the parameter belongs to.
         decays: whether weight decay applies.
     """
 
@@ -36,7 +37,7 @@ class ParameterGroup(NamedTuple):
 
 
 def mark_parameters(transformer: Transformer) -> None:
-    """Notes in every parameter which group it is of."""
+    """Stores in every parameter the group that it belongs to."""
     for name, parameter in transformer.named_parameters():
         parameter.param_group = group_of(name, parameter, len(transformer.layers))  # type: ignore[attr-defined]
 
@@ -54,57 +55,61 @@ def group_of(name: str, parameter: nn.Parameter, layers: int) -> ParameterGroup:
 
 @dataclass
 class AdamWOptions(FairseqDataclass):
-    adam_betas: Any = field(default=(0.9, 0.999), metadata={"help": "decay rates of both moments"})
-    adam_eps: float = field(default=1e-8, metadata={"help": "added to the root of the second moment"})
+    adam_betas: Any = field(default=(0.9, 0.999), metadata={"help": "decay rates of the two moments"})
+    adam_eps: float = field(default=1e-8, metadata={"help": "added to the square root of the second moment"})
     weight_decay: float = field(
         default=0.01, metadata={"help": "decoupled weight decay; biases and LayerNorms do not decay"}
     )
     layer_decay: float = field(
         default=1.0,
         metadata={
-            "help": "factor of the learning rate from a layer to the one below it, in (0, 1]: of L layers the last one "
-            "and the head learn at --lr, the first at --lr times this to the power L-1, the embeddings to the power L"
+            "help": "factor of the learning rate from a layer to the one below it, in (0, 1]: of L layers, the last "
+            "one and the head learn at --lr, the first at --lr times this to the power L-1, the embeddings at --lr "
+            "times this to the power L"
         },
     )
     lr: List[float] = II("optimization.lr")  # noqa: RUF009
 
 
 def parse_betas(betas: Any) -> Tuple[float, float]:
-    """Two numbers, however the command line or a configuration spells them.
+    """Parses two numbers, however the command line or a configuration spells them.
 
     Raises:
-        UserError: anything else.
+        UserError: anything else, or a number outside [0, 1).
+
+    >>> parse_betas("(0.9, 0.98)"), parse_betas([0.9, 0.999])
+    ((0.9, 0.98), (0.9, 0.999))
     """
     try:
         first, second = (float(beta) for beta in ast.literal_eval(str(betas)))
     except (ValueError, SyntaxError, TypeError):
         first = second = -1.0
     if not (0 <= first < 1 and 0 <= second < 1):
-        raise UserError(f"--adam-betas {betas}; expected two numbers from 0 to below 1, such as '(0.9, 0.999)'")
+        raise UserError(f"--adam-betas {betas}; expected two numbers in [0, 1), such as '(0.9, 0.999)'")
     return first, second
 
 
 def check_options(cfg: AdamWOptions) -> None:
-    """Raises UserError for values that make no sense."""
+    """Raises UserError for values out of range."""
     if not 0 < cfg.layer_decay <= 1:
         raise UserError(f"--layer-decay is {cfg.layer_decay}; expected more than 0 and at most 1 (1: no decay)")
     for flag, value in (("--weight-decay", cfg.weight_decay), ("--adam-eps", cfg.adam_eps)):
         if value < 0:
-            raise UserError(f"{flag} is {value}; expected no negative number")
+            raise UserError(f"{flag} is {value}; expected 0 or more")
 
 
 @register_optimizer(NAME, dataclass=AdamWOptions)
 class S2SFTAdamW(FairseqOptimizer):
-    """AdamW (Loshchilov & Hutter 2019) with a learning rate and a weight decay a group.
+    """AdamW (Loshchilov & Hutter 2019) with a learning rate and a weight decay per group.
 
-    A scheduler of fairseq sets the rate of the top; every group keeps its fraction ``lr_scale`` of it.
+    A fairseq scheduler sets the rate of the top group; every other group keeps its fraction ``lr_scale`` of it.
 
     Args:
         cfg: the options.
         params: the parameters to train, marked by :func:`mark_parameters`.
 
     Raises:
-        UserError: an option that makes no sense, or parameters in half precision or joined to one.
+        UserError: an option out of range, or parameters in half precision or flattened into one.
     """
 
     def __init__(self, cfg: AdamWOptions, params: Iterable[nn.Parameter]) -> None:
@@ -119,26 +124,26 @@ class S2SFTAdamW(FairseqOptimizer):
 
     @property
     def optimizer_config(self) -> Dict[str, Any]:
-        """What all groups share."""
+        """The options that all groups share."""
         return {"lr": self.cfg.lr[0], "betas": parse_betas(self.cfg.adam_betas), "eps": self.cfg.adam_eps}
 
     @property
     def supports_flat_params(self) -> bool:
-        """The update is one number at a time, so without groups parameters may be joined."""
+        """Whether parameters may be flattened into one: the update is elementwise, so without groups they may."""
         return True
 
     def get_lr(self) -> float:
-        """The learning rate of the top."""
+        """The learning rate of the top group."""
         top = self.param_groups[0]
         return top["lr"] / top["lr_scale"]
 
     def set_lr(self, lr: float) -> None:
-        """Sets the learning rate of the top, and those of the other groups in proportion."""
+        """Sets the learning rate of the top group, and those of the others in proportion."""
         for group in self.param_groups:
             group["lr"] = lr * group["lr_scale"]
 
     def load_state_dict(self, state_dict: Dict[str, Any], optimizer_overrides: Optional[Dict[str, Any]] = None) -> None:
-        """Takes the moments from a checkpoint; the options remain those of this run.
+        """Loads the moments from a checkpoint; the options remain those of this run.
 
         Raises:
             UserError: the checkpoint's run trained other parameters.
@@ -153,16 +158,16 @@ class S2SFTAdamW(FairseqOptimizer):
 
 
 def check_parameters(parameters: Iterable[nn.Parameter], *, grouped: bool) -> None:
-    """Raises UserError for parameters that fairseq's half-precision wrappers made unfit."""
+    """Raises UserError for parameters that fairseq's half-precision wrappers made unusable."""
     for parameter in parameters:
         if parameter.dtype in (torch.float16, torch.bfloat16):
             raise UserError(
-                f"--optimizer {NAME} updates float32 and found {parameter.dtype}; leave --memory-efficient-fp16 out, "
+                f"--optimizer {NAME} updates float32, but found {parameter.dtype}; leave --memory-efficient-fp16 out, "
                 "or use --optimizer adam"
             )
         if grouped and not hasattr(parameter, "param_group"):
             raise UserError(
-                f"--optimizer {NAME} treats layers and biases differently, and --fp16 joins them to one parameter; "
+                f"--optimizer {NAME} treats layers and biases differently, but --fp16 joins them into one parameter; "
                 "add --fp16-no-flatten-grads, or set --weight-decay 0 --layer-decay 1"
             )
 
@@ -181,13 +186,13 @@ def grouped(parameters: Iterable[nn.Parameter], *, weight_decay: float, layer_de
 
 
 def build_adamw(groups: List[Dict[str, Any]], **options: Any) -> torch.optim.AdamW:
-    """torch's AdamW: one kernel for a whole group where the device has it, else one operation after the other."""
+    """torch's AdamW: one kernel for a whole group where the device has it, else one operation after another."""
     fused = all(has_fused_kernel(device) for device in {p.device for group in groups for p in group["params"]})
     return torch.optim.AdamW(groups, fused=fused, foreach=not fused, **options)
 
 
 def has_fused_kernel(device: torch.device) -> bool:
-    """Whether torch can update all parameters of a group at once there (on CPUs since torch 2.4): by trying."""
+    """Tries whether torch can update all parameters of a group at once on a device (on CPUs since torch 2.4)."""
     number = nn.Parameter(torch.zeros(1, device=device))
     number.grad = torch.zeros_like(number)
     try:

@@ -24,24 +24,24 @@ from .validation_options import metric_names
 logger = logging.getLogger(__name__)
 
 SPECIAL = 2
-"""Special tokens of the longest source."""
+"""Number of special tokens in the longest source."""
 
 
 @with_options_of(PRETRAINING)
 @dataclass
 class PretrainingOptions(TaskOptions):
-    """Those of fine-tuning, and the objective. A text is as long as a source may be (--max-source-positions)."""
+    """The options of fine-tuning, and the objective. A text is as long as a source may be (--max-source-positions)."""
 
     objective: ChoiceEnum(sorted(PRETRAINING)) = field(  # type: ignore[valid-type]
-        default="ernie_gen", metadata={"help": "what is learnt from a text"}
+        default="ernie_gen", metadata={"help": "pre-training objective: how a text becomes an example"}
     )
 
 
 @register_task("s2s_pretraining", dataclass=PretrainingOptions)
 class PretrainingTask(S2SFTTask):
-    """Pre-trains a model on text alone; ``--finetune-method`` says what for.
+    """Pre-trains a model on monolingual text, for the fine-tuning method ``--finetune-method``.
 
-    DATA is what ``fairseq-preprocess --only-source`` wrote, or several such folders with colons between them (shards),
+    DATA is the output of ``fairseq-preprocess --only-source``, or several such folders separated by colons (shards),
     which take turns from epoch to epoch.
     """
 

@@ -1,4 +1,4 @@
-"""What training logs of its progress: packed slots a second, the peak of memory, the time left."""
+"""What training logs about its progress: packed slots per second, peak memory, time left."""
 
 import resource
 import sys
@@ -14,7 +14,7 @@ from omegaconf import II
 
 GB = 1 << 30
 RESIDENT_UNIT = 1 if sys.platform == "darwin" else 1 << 10
-"""Bytes that ``ru_maxrss`` counts as one."""
+"""Bytes per unit of ``ru_maxrss``."""
 
 
 @dataclass
@@ -25,18 +25,18 @@ class ProgressOptions(FairseqDataclass):
 
 
 class Start(NamedTuple):
-    """When the first update of this process was done, and how many were done then."""
+    """When the first update of this process was done, and the number of updates at that time."""
 
     time: float
     update: int
 
 
 class Progress:
-    """Follows a training run and logs, beside fairseq's own figures of speed:
+    """Follows a training run and logs, in addition to fairseq's own figures of speed:
 
     - ``slots_per_second``: packed slots of all processes without padding, those of sources and queries included
-      (fairseq's ``wps`` counts the labelled ones only);
-    - ``gb_peak``: the most memory that this process has taken, on a GPU what torch allocated there;
+      (fairseq's ``wps`` counts only the labelled ones);
+    - ``gb_peak``: the peak memory of this process; with a GPU, of what torch allocated there;
     - ``seconds_left``: until ``--max-update`` or ``--max-epoch``, at the mean speed of this process so far, its
       validations and checkpoints included.
     """
@@ -50,25 +50,25 @@ class Progress:
         self.gpu_peak = 0
 
     def begin(self, batches: EpochBatchIterator) -> None:
-        """Follows the training batches of this and later epochs.
+        """Follows the training batches of this epoch and later ones.
 
-        Those of another shard end, and their workers with them: fairseq's iterator and its loader refer to each other,
-        and workers that only the collector of such cycles finds keep the process waiting, five seconds each.
+        Releases the iterator over an earlier shard, and its workers: fairseq's iterator and its loader refer to each
+        other, and workers that are left to the garbage collector delay the process by five seconds each.
         """
         earlier = getattr(self, "batches", batches)
         if earlier is not batches:
             earlier._cur_epoch_itr = None
         self.batches = batches
 
-    def after_update(self, earlier: int) -> None:
-        """Notes an update, before which there were ``earlier``, and its memory (the trainer erases torch's record)."""
-        self.updates = earlier + 1
+    def after_update(self, previous: int) -> None:
+        """Records an update after ``previous`` ones, and its memory (the trainer resets torch's record)."""
+        self.updates = previous + 1
         self.start = self.start or Start(time.perf_counter(), self.updates)
         if torch.cuda.is_available():
             self.gpu_peak = max(self.gpu_peak, torch.cuda.max_memory_allocated())
 
     def log(self, logging_outputs: List[Dict[str, Any]]) -> None:
-        """Logs what an update of all processes did; their outputs tell the slots."""
+        """Logs the figures after an update; the outputs of all processes contain their numbers of slots."""
         slots = sum(output.get("nslots", 0) for output in logging_outputs)
         metrics.log_speed("slots_per_second", slots, priority=91, round=1)
         metrics.log_scalar("gb_peak", self.peak() / GB, weight=0, priority=1501, round=2)
@@ -77,18 +77,18 @@ class Progress:
             metrics.log_scalar("seconds_left", seconds, weight=0, priority=810, round=0)
 
     def peak(self) -> int:
-        """The most memory so far, in bytes."""
+        """Peak memory so far, in bytes."""
         return self.gpu_peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RESIDENT_UNIT
 
     def seconds_left(self) -> Optional[float]:
-        """How long the updates left will take; None if the run has no end or has done nothing."""
+        """The expected time for the remaining updates; None if the run has no end or has timed no update yet."""
         left = self.updates_left()
         if left is None or self.start is None or self.updates <= self.start.update:
             return None
         return left * (time.perf_counter() - self.start.time) / (self.updates - self.start.update)
 
     def updates_left(self) -> Optional[float]:
-        """Updates until the end of training, None if it has no end."""
+        """Updates until the end of training; None if it has no end."""
         ends: List[float] = []
         if self.options.max_update:
             ends.append(self.options.max_update - self.updates)
@@ -102,6 +102,6 @@ class Progress:
         return whole - self.batches.iterations_in_epoch
 
     def update_freq(self) -> int:
-        """Batches an update, in this epoch."""
+        """Batches per update, in this epoch."""
         frequencies = self.options.update_freq
         return frequencies[min(self.batches.epoch, len(frequencies)) - 1]

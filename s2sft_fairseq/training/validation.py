@@ -1,4 +1,4 @@
-"""Validation by generation: what the model writes, scored as text (``--eval-rouge`` and its like)."""
+"""Validation by generation: what the model generates, scored as text (``--eval-rouge`` and the like)."""
 
 import logging
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
@@ -23,14 +23,14 @@ from .validation_options import Example, ValidationOptions, chosen_metrics, gene
 logger = logging.getLogger(__name__)
 
 SEED = 1
-"""Of sampling (``{"sampling": true}``), the same at every validation."""
+"""The seed of sampling (``{"sampling": true}``), the same at every validation."""
 
 
 class Evaluation:
     """Generates for a validation set, in all processes together, and scores the text of the best hypotheses.
 
-    The sentences are put into batches before they are shared out, and the metrics see all of them at once, in the order
-    of the set: the figures do not depend on how many processes there are.
+    The sentences are batched before they are distributed, and the metrics see all of them at once, in the order of the
+    set: the figures do not depend on the number of processes.
 
     Args:
         task: builds and runs the generator.
@@ -51,18 +51,18 @@ class Evaluation:
         self.found: Optional[Dict[str, float]] = None
 
     def begin(self, batches: EpochBatchIterator) -> None:
-        """Announces that a validation begins, and of which pairs."""
+        """Starts a validation of these pairs."""
         self.batches, self.found = batches, None
 
     def log(self) -> None:
-        """Logs the figures of the validation that has begun; generates when it is first called."""
+        """Logs the figures of the current validation; generates when it is first called."""
         if self.found is None:
             self.found = self.figures()
         for name, value in self.found.items():
             log.log_scalar(name, value, weight=0, priority=25)
 
     def figures(self) -> Dict[str, float]:
-        """Generates, in this process its share, and scores."""
+        """Generates (in this process, its share), and scores what all processes generated."""
         with utils.model_eval(self.model):
             generated = gather(dict(self.examples()), processes=self.batches.num_shards)
         ordered = [generated[index] for index in sorted(generated)]
@@ -70,6 +70,7 @@ class Evaluation:
         return {name: value for metric in self.metrics for name, value in score(metric, ordered).items()}
 
     def print_samples(self, examples: Sequence[Example]) -> None:
+        """Logs the texts of the first examples, as many as ``--eval-print-samples`` says."""
         for number, example in enumerate(examples[: self.options.eval_print_samples], start=1):
             for name, text in example._asdict().items():
                 logger.info(f"sample {number}, {name}: {text}")
@@ -111,7 +112,7 @@ class Evaluation:
 
 
 def detokenizer(task: FairseqTask, options: ValidationOptions) -> Callable[[str], str]:
-    """Makes text of pieces: first by ``--bpe``, or else as the pretrained model does, then by ``--tokenizer``.
+    """A function from pieces to text: by ``--bpe``, or else the pretrained model's tokenizer; then ``--tokenizer``.
 
     Raises:
         UserError: there is neither ``--bpe`` nor a pretrained model.
@@ -120,14 +121,14 @@ def detokenizer(task: FairseqTask, options: ValidationOptions) -> Callable[[str]
     tokenizer = task.build_tokenizer(options.eval_tokenizer)
     if bpe is None:
         raise UserError(
-            f"--eval-metric {','.join(metric_names(options))} scores text and found only pieces; "
+            f"--eval-metric {','.join(metric_names(options))} scores text, but found only pieces; "
             "add --bpe s2s_ft --s2s-ft-vocab PRETRAINED_DIR"
         )
     return lambda pieces: tokenizer.decode(bpe.decode(pieces)) if tokenizer else bpe.decode(pieces)
 
 
 def carried_tokenizer(task: FairseqTask) -> Optional[Tokenizer]:
-    """The encoder of the pretrained model's files, which the task's state carries; None if it has none."""
+    """The tokenizer defined by the vocabulary files in the task's state; None if they define none."""
     with checkpoint_vocabulary.unpacked(task.state_dict()) as folder:
         if not checkpoint_vocabulary.defines_tokenization(folder):
             return None
@@ -135,16 +136,20 @@ def carried_tokenizer(task: FairseqTask) -> Optional[Tokenizer]:
 
 
 def spread(indices: np.ndarray, count: int) -> np.ndarray:
-    """At most ``count`` of the indices [n], evenly spread; all of them if count is 0."""
+    """At most ``count`` of the indices [n], evenly spread; all of them if count is 0.
+
+    >>> spread(np.arange(10), 4)
+    array([0, 2, 5, 7])
+    """
     if not 0 < count < len(indices):
         return indices
     return indices[np.arange(count) * len(indices) // count]
 
 
-def gather(mine: Dict[int, Example], *, processes: int) -> Dict[int, Example]:
-    """What all processes have generated, in every process."""
+def gather(own: Dict[int, Example], *, processes: int) -> Dict[int, Example]:
+    """The examples of all processes, in every process."""
     if processes == 1:
-        return mine
+        return own
     parts: List[Dict[int, Example]] = [{} for _ in range(processes)]
-    torch.distributed.all_gather_object(parts, mine, group=distributed.get_data_parallel_group())
+    torch.distributed.all_gather_object(parts, own, group=distributed.get_data_parallel_group())
     return {index: example for part in parts for index, example in part.items()}

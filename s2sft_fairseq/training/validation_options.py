@@ -1,4 +1,4 @@
-"""The options of validation by generation (``--eval-rouge`` and its like), and what is refused before training."""
+"""The options of validation by generation (``--eval-rouge`` and the like), and the checks made before training."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from ..metrics import METRICS, Metric
 from ..text import checkpoint_vocabulary as checkpoint_vocabulary
 
 WITHOUT_USE = ("constraints", "prefix_size", "replace_unk", "sacrebleu", "score_reference")
-"""Flags of fairseq's generating commands that say nothing of a search, or give it the reference."""
+"""Flags of fairseq's generation commands that do not concern the search, or give it the reference."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class ValidationOptions(FairseqDataclass):
     eval_bleu: bool = field(default=False, metadata={"help": "the same for bleu"})
     eval_metric: Optional[str] = field(
         default=None,
-        metadata={"help": "the same for metrics by name, with commas between them: " + ", ".join(sorted(METRICS))},
+        metadata={"help": "the same for these metrics, separated by commas: " + ", ".join(sorted(METRICS))},
     )
     eval_metric_args: str = field(
         default="{}",
@@ -38,10 +38,10 @@ class ValidationOptions(FairseqDataclass):
     )
     eval_sentences: int = field(
         default=0,
-        metadata={"help": "generate for so many sentences at most, spread evenly over the set (default: 0, all)"},
+        metadata={"help": "generate for at most this many sentences, spread evenly over the set (default: 0, all)"},
     )
     eval_print_samples: int = field(
-        default=3, metadata={"help": "how many sources, references and hypotheses --eval-… prints"}
+        default=3, metadata={"help": "number of examples (source, reference and hypothesis) that --eval-… prints"}
     )
     eval_bpe: Any = field(default=II("bpe"))
     eval_tokenizer: Any = field(default=II("tokenizer"))
@@ -52,7 +52,7 @@ class ValidationOptions(FairseqDataclass):
 
 
 class Example(NamedTuple):
-    """The texts of one pair, the reference whole even where ``--truncate-target`` cuts it for the loss."""
+    """The texts of one pair; the reference is whole even where ``--truncate-target`` cuts it for the loss."""
 
     source: str
     reference: str
@@ -60,7 +60,11 @@ class Example(NamedTuple):
 
 
 def metric_names(options: ValidationOptions) -> List[str]:
-    """The metrics that the options ask for, each once."""
+    """The names of the requested metrics, each once.
+
+    >>> metric_names(ValidationOptions(eval_rouge=True, eval_metric="bleu, rouge"))
+    ['rouge', 'bleu']
+    """
     named = [name.strip() for name in (options.eval_metric or "").split(",")]
     if options.eval_bleu:
         named.insert(0, "bleu")
@@ -70,7 +74,7 @@ def metric_names(options: ValidationOptions) -> List[str]:
 
 
 def chosen_metrics(options: ValidationOptions) -> List[Metric]:
-    """The metrics that the options ask for.
+    """The requested metrics, with their options.
 
     Raises:
         UserError: there is no such metric, or it has no such option.
@@ -87,38 +91,40 @@ def chosen_metrics(options: ValidationOptions) -> List[Metric]:
 
 
 def json_object(flag: str, text: str, example: str) -> Dict[str, Any]:
-    """The value of a flag that is written in JSON.
+    """Parses the value of a flag that is written in JSON.
 
     Raises:
-        UserError: it is no JSON object.
+        UserError: it is not a JSON object.
     """
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{flag} is not valid JSON ({error}); expected an object such as '{example}'") from None
     if not isinstance(found, dict):
-        raise UserError(f"{flag} holds no JSON object; expected one such as '{example}'")
+        raise UserError(f"{flag} is not a JSON object; expected one such as '{example}'")
     return found
 
 
 def check_validation(options: ValidationOptions, logged: Sequence[str]) -> None:
-    """Refuses, before a model is built, what would fail at the end of the first epoch, or keep the worst checkpoint.
+    """Rejects, before a model is built, what would fail at the end of the first epoch, or keep the worst checkpoint.
 
     Args:
-        options: those of the task.
-        logged: what validation logs without generating.
+        options: of the task.
+        logged: names of the figures that validation logs without generating.
 
     Raises:
         UserError: a bad option, or a ``--best-checkpoint-metric`` that is not logged, or is not to be maximized.
     """
     for flag in ("eval_sentences", "eval_print_samples"):
         if getattr(options, flag) < 0:
-            raise UserError(f"--{flag.replace('_', '-')} {getattr(options, flag)}: expected a number, 0 or more")
+            raise UserError(f"--{flag.replace('_', '-')} {getattr(options, flag)}: expected 0 or more")
     generation_config(options.eval_generation_args)
     generated = [name for metric in chosen_metrics(options) for name in score(metric, [Example("a", "a", "a")])]
     twice = next((name for name in generated if generated.count(name) > 1), None)
     if twice:
-        raise UserError(f"--eval-metric: two of {', '.join(metric_names(options))} log {twice}; expected one that does")
+        raise UserError(
+            f"--eval-metric: two of {', '.join(metric_names(options))} log {twice}; expected only one of them"
+        )
     best = options.best_checkpoint_metric
     if best not in (*logged, *generated):
         raise UserError(
@@ -126,21 +132,23 @@ def check_validation(options: ValidationOptions, logged: Sequence[str]) -> None:
             "--eval-rouge, --eval-bleu and --eval-metric log more"
         )
     if best in generated and not options.maximize_best_checkpoint_metric:
-        raise UserError(f"--best-checkpoint-metric {best} would keep the worst; add --maximize-best-checkpoint-metric")
+        raise UserError(
+            f"--best-checkpoint-metric {best} would keep the worst checkpoint; add --maximize-best-checkpoint-metric"
+        )
 
 
 def generation_config(text: str) -> Any:
-    """Search flags in JSON, as fairseq's ``GenerationConfig``.
+    """Parses search flags in JSON into fairseq's ``GenerationConfig``.
 
     Raises:
-        UserError: no JSON object, a flag that fairseq does not have or that has no use here, or a bad value.
+        UserError: not a JSON object, a flag that fairseq does not have or that has no use here, or a bad value.
     """
     example = '{"beam": 4, "max_len_b": 40}'
     given = json_object("--eval-generation-args", text, example)
     defaults = OmegaConf.structured(GenerationConfig())
     for name in given:
         if name not in defaults or name in WITHOUT_USE:
-            raise UserError(f"--eval-generation-args: no flag {name!r} in validation; expected such as '{example}'")
+            raise UserError(f"--eval-generation-args: no flag {name!r} in validation; expected flags as in '{example}'")
     try:
         return OmegaConf.merge(defaults, given)
     except OmegaConfBaseException as error:
@@ -148,7 +156,7 @@ def generation_config(text: str) -> Any:
 
 
 def score(metric: Metric, examples: Sequence[Example]) -> Dict[str, float]:
-    """The figures of a metric over texts, of recall, precision and F1 the last alone."""
+    """The figures of a metric over texts; of recall, precision and F1, only the last."""
     sources, references, hypotheses = zip(*examples)
     found = metric.examples(hypotheses, [[reference] for reference in references], sources).figures()
     return {name: float(value) for name, value in found.items() if not name.endswith(("_recall", "_precision"))}

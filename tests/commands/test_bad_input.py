@@ -164,7 +164,7 @@ class TestTraining:
             (dict(max_source_positions=2), "--max-source-positions is 2"),
             (dict(train_subset="trains"), "no split 'trains'"),
             (dict(restore_file="absent.pt"), "absent.pt"),
-            (dict(criterion="cross_entropy"), "--criterion cross_entropy knows no labelled slots"),
+            (dict(criterion="cross_entropy"), "--criterion cross_entropy ignores labelled slots"),
         ],
         ids=name_of,
     )

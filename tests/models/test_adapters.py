@@ -175,7 +175,7 @@ def test_the_fingerprint_counts_what_was_read() -> None:
     [
         ({"lora_rank": -1}, "--lora-rank is -1; expected a positive number, or 0 for none"),
         ({"adapter_dim": -2}, "--adapter-dim is -2"),
-        ({"lora_alpha": 8.0}, "--lora-alpha 8.0: expected a positive number, beside --lora-rank"),
+        ({"lora_alpha": 8.0}, "--lora-alpha 8.0: expected a positive number, together with --lora-rank"),
         ({"lora_rank": 2, "lora_alpha": -1.0}, "--lora-alpha -1.0"),
         ({"lora_rank": 2, "lora_targets": "query,head"}, "--lora-targets has 'head'; expected some of query,key"),
         ({"save_adapter_only": True}, "--save-adapter-only without adapters; add --lora-rank or --adapter-dim"),

@@ -259,7 +259,7 @@ WORDS = "bert.embeddings.word_embeddings.weight"
 DAMAGES: Dict[str, Any] = {
     "no config": (
         lambda d: (d / "config.json").unlink(),
-        ["no config.json says the number of attention heads"],
+        ["no config.json gives the number of attention heads"],
     ),
     "broken config": (lambda d: (d / "config.json").write_text("{"), ["is not valid JSON"]),
     "a list": (lambda d: (d / "config.json").write_text("[]"), ["holds no JSON object"]),
@@ -283,21 +283,21 @@ DAMAGES: Dict[str, Any] = {
     "a web page": (replaced_by(lambda path: path.write_text("<html></html>")), ["is a web page"]),
     "no tensors": (
         replaced_by(lambda path: torch.save({"a": 1}, path)),
-        ["something else than named tensors"],
+        ["something other than named tensors"],
     ),
-    "one tensor": (replaced_by(lambda path: torch.save(torch.ones(2), path)), ["else than named tensors"]),
+    "one tensor": (replaced_by(lambda path: torch.save(torch.ones(2), path)), ["other than named tensors"]),
     "no BERT": (edit_weights(without("bert.")), ["holds no bert model", "no word embeddings among its"]),
     "a layer too few": (edit_weights(without("bert.encoder.layer.2.")), ["lack layers.2.", "(16 in all)"]),
     "a layer too many": (
         edit_config(num_hidden_layers=2),
-        ["the weights have layers.2.", "(16 in all)", "config.json asks for fewer"],
+        ["the weights have layers.2.", "(16 in all)", "config.json has fewer layers"],
     ),
     "no query": (
         edit_weights(without("bert.encoder.layer.1.attention.self.query.bias")),
         ["the weights lack layers.1.attention.query.bias (1 in all)"],
     ),
     "wider": (edit_config(hidden_size=32), ["has shape", "24", "32", "belong together"]),
-    "heads": (edit_config(num_attention_heads=5), ["hidden size 24 is no multiple of 5"]),
+    "heads": (edit_config(num_attention_heads=5), ["hidden size 24 is not a multiple of 5 attention heads; expected"]),
 }
 
 

@@ -45,7 +45,7 @@ def test_row_and_places(seed: int, share: float, heads: int) -> None:
         expected = torch.zeros(len(slots.token), heads, length - first, 5)
         for row, (b, place) in enumerate(zip(sentence[before:].tolist(), column[before:].tolist())):
             expected[b, :, place - first] = x[row]
-        places = batch.places(heads, late=late)
+        places = batch.places(heads, from_start=late)
         assert places.spread(x).equal(expected)
         assert places.collect(expected).equal(x)
     flat = torch.randn(len(column) - batch.before, 7)
@@ -57,7 +57,7 @@ def test_gradients(late: bool) -> None:
     """What padding gets goes nowhere, all else back to where it came from."""
     slots = ragged(3)
     batch = Unpadded(slots, start=slots.token.size(1) // 2)
-    places = batch.places(2, late=late)
+    places = batch.places(2, from_start=late)
     count = len(batch.slots.token) - late * batch.before
     x = torch.randn(count, 2, 3, dtype=torch.float64, requires_grad=True)
     y = torch.randn(*places.shape, 3, dtype=torch.float64, requires_grad=True)
@@ -67,6 +67,6 @@ def test_gradients(late: bool) -> None:
 
 def test_no_slot_is_late() -> None:
     slots = ragged(5)
-    places = Unpadded(slots, start=slots.token.size(1)).places(2, late=True)
+    places = Unpadded(slots, start=slots.token.size(1)).places(2, from_start=True)
     assert places.spread(torch.zeros(0, 2, 3)).shape == (4, 2, 0, 3)
     assert places.collect(torch.zeros(4, 2, 0, 3)).shape == (0, 2, 3)

@@ -250,8 +250,8 @@ class TestMistakes:
             ("columns", {"type_vocab_size": 0, "target_type_id": 3}, "--type-vocab-size 0, expected both to be higher"),
             ("columns", {"source_type_id": 1, "target_type_id": 0}, "two columns need segments 1 and 2"),
             ("dialogue", {"type_vocab_size": 0}, "the model has neither"),
-            ("dialogue", {"turn_rows": 1}, "--turn-rows is 1; expected 2"),
-            ("grounded_dialogue", {}, "gives knowledge segment 2; expected --type-vocab-size 3 at least, found 2"),
+            ("dialogue", {"turn_rows": 1}, "--turn-rows is 1; expected at least 2"),
+            ("grounded_dialogue", {}, "gives knowledge segment 2; expected --type-vocab-size of at least 3, found 2"),
             ("grounded_dialogue", {"type_vocab_size": 0}, "the model has neither"),
         ],
     )

@@ -148,4 +148,4 @@ def test_mistakes(made: Checkpoint, tmp_path: Path) -> None:
     commands.run(commands.preprocess_command(tmp_path / "texts", data, made.directory / "vocab.txt"))
     options = dict(pretrained=made.directory, source_layout="columns", source_type_id=0, target_type_id=2)
     found = mistake(train_command(data, tmp_path / "save", finetune_method="infilling", num_workers=0, **options))
-    assert "source 2: number of parts (columns), by the end tokens between them, is 4; expected at most 2" in found
+    assert "source 2: number of parts (columns), separated by end tokens, is 4; expected at most 2" in found

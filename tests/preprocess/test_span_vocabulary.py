@@ -255,7 +255,7 @@ def test_n_grams_of_other_tokens_are_left_out(tmp_path: Path) -> None:
     [
         (["w1 w2", "w1"], "line 2 is 'w1'; expected two or three tokens"),
         (["w1 w2 w3 w4"], "line 1 is .*; expected two or three tokens"),
-        (["elsewhere there"], "none of its n-grams is made of the vocabulary's tokens"),
+        (["elsewhere there"], "none of its n-grams consists of the vocabulary's tokens"),
         ([], "none of its n-grams"),
     ],
 )

@@ -236,14 +236,14 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
 def test_a_shard_without_its_tensor_is_named(tmp_path: Path) -> None:
     sharded_safetensors(tmp_path, tensors())
     safetensors.torch.save_file({"else": torch.ones(1)}, tmp_path / "model-00002.safetensors")
-    with pytest.raises(UserError, match=r"names relative, which model-00002\.safetensors lacks"):
+    with pytest.raises(UserError, match=r"names relative, which is not in model-00002\.safetensors"):
         open_weights(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": "b.txt"}}', "<html>"])
 def test_a_damaged_index(text: str, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(text)
-    with pytest.raises(UserError, match="is no index of shards"):
+    with pytest.raises(UserError, match="is not an index of shards"):
         open_weights(tmp_path)
 
 
@@ -276,7 +276,7 @@ FILE_NAMES = ["model.safetensors", "pytorch_model.bin", "model.pt", "params.npz"
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 440449768\n", "git-lfs pointer"),
         (b"\n<!DOCTYPE html>\n<html><body>Not found</body></html>", "web page"),
-        (b"\x00\x01\x02 some bytes that are nothing in particular" * 9, "cut short, damaged or no checkpoint"),
+        (b"\x00\x01\x02 some bytes that are nothing in particular" * 9, "truncated, damaged or not a checkpoint"),
     ],
 )
 def test_files_that_hold_no_weights(name: str, content: bytes, said: str, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_objects_in_arrays_are_not_executed(archive: bool, tmp_path: Path) -> No
 )
 def test_a_file_of_something_else_than_named_tensors(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "pytorch_model.bin")
-    with pytest.raises(UserError, match="something else than named tensors"):
+    with pytest.raises(UserError, match="something other than named tensors"):
         open_weights(tmp_path)
 
 
@@ -393,7 +393,7 @@ def test_an_array_larger_than_memory_is_one_line(tmp_path: Path) -> None:
     with open(tmp_path / "w.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
     weights = open_weights(tmp_path)
-    with pytest.raises(UserError, match="more memory than there is"):
+    with pytest.raises(UserError, match="needs more memory than there is"):
         weights.take("w")
 
 

@@ -47,13 +47,13 @@ class Pair(NamedTuple):
     dictionary: PretrainedDictionary
 
 
-def tokenizer(path: Path, **options: Any) -> Tokenizer:
+def our_tokenizer(path: Path, **options: Any) -> Tokenizer:
     return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(path), **options))
 
 
 def read_pair(directory: Path, tokenizer: Callable[..., PreTrainedTokenizerBase]) -> Pair:
     theirs = tokenizer.from_pretrained(str(directory))  # type: ignore[attr-defined]
-    return Pair(directory, tokenizer(directory), theirs, PretrainedDictionary.load(directory))
+    return Pair(directory, our_tokenizer(directory), theirs, PretrainedDictionary.load(directory))
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -116,7 +116,7 @@ class TestIds:
         tokenizer.enable_padding(length=3)
         tokenizer.save(str(tmp_path / "tokenizer.json"))
         lines = ["a", "one two three four five"]
-        assert tokenizer(tmp_path).encode_lines(lines) == pair.ours.encode_lines(lines)
+        assert our_tokenizer(tmp_path).encode_lines(lines) == pair.ours.encode_lines(lines)
 
     @pytest.mark.parametrize(
         "config",
@@ -128,7 +128,7 @@ class TestIds:
         ids=str,
     )
     def test_berts_options(self, tmp_path: Path, config: dict) -> None:
-        changed, plain = read_pair(bert(tmp_path, **config), BertTokenizerFast), tokenizer(bert(tmp_path / "plain"))
+        changed, plain = read_pair(bert(tmp_path, **config), BertTokenizerFast), our_tokenizer(bert(tmp_path / "plain"))
         check_ids(changed, [*LANGUAGES, *unicode_lines()[:500]])
         assert changed.ours.encode_lines(LANGUAGES) != plain.encode_lines(LANGUAGES)
 
@@ -143,7 +143,7 @@ class TestIds:
         numbered = write_lines(
             tmp_path / "ernie" / "vocab.txt", [f"{token}\t{row}" for row, token in enumerate(tokens)]
         )
-        assert tokenizer(numbered.parent).encode_lines(LANGUAGES) == tokenizer(tmp_path).encode_lines(LANGUAGES)
+        assert our_tokenizer(numbered.parent).encode_lines(LANGUAGES) == our_tokenizer(tmp_path).encode_lines(LANGUAGES)
 
 
 class TestFairseqsRoberta:
@@ -162,7 +162,8 @@ class TestFairseqsRoberta:
     @pytest.mark.slow
     def test_pieces_of_fairseqs_own_encoder(self, directory: Path) -> None:
         files = {"gpt2_encoder_json": directory / "encoder.json", "gpt2_vocab_bpe": directory / "vocab.bpe"}
-        ours, theirs = tokenizer(directory), GPT2BPE(GPT2BPEConfig(**{name: str(file) for name, file in files.items()}))
+        ours = our_tokenizer(directory)
+        theirs = GPT2BPE(GPT2BPEConfig(**{name: str(file) for name, file in files.items()}))
         lines = [line for line in (*real_lines(), *unicode_lines()) if not any(token in line for token in SPECIAL)]
         assert len(lines) > 3000
         for line in lines:
@@ -172,7 +173,7 @@ class TestFairseqsRoberta:
 
     def test_text_of_published_pieces(self, directory: Path, tmp_path: Path) -> None:
         """Special tokens are kept, the dictionary's file will do, and Hugging Face's form says the same."""
-        numbered, named = tokenizer(directory / "dict.txt"), tokenizer(roberta(tmp_path))
+        numbered, named = our_tokenizer(directory / "dict.txt"), our_tokenizer(roberta(tmp_path))
         tokens, _ = trained_byte_bpe()
         text = "Return the <mask> of a café."
         assert [tokens[4 + int(piece)] if piece.isdigit() else piece for piece in numbered.encode(text).split()] == (
@@ -186,7 +187,7 @@ class TestAddedTokens:
     def test_kept_whole(self, pair: Pair, tmp_path: Path, text: str) -> None:
         """As `transformers` does after add_tokens."""
         added = ["[ATTN]", "covid", "[NOISE]"]
-        ours = tokenizer(pair.directory, vocab_add=str(write_lines(tmp_path / "added", added)))
+        ours = our_tokenizer(pair.directory, vocab_add=str(write_lines(tmp_path / "added", added)))
         grown = PretrainedDictionary.load(pair.directory)
         grown.grow(added)
         theirs = type(pair.theirs).from_pretrained(str(pair.directory))
@@ -262,7 +263,7 @@ class TestReadableText:
 
     def test_bytes(self, tmp_path: Path) -> None:
         """Byte-level pieces are decoded as the bytes that they stand for: a `Ġ` can only be the letter, C4 A0."""
-        ours, byte_of = tokenizer(roberta(tmp_path)), {sign: byte for byte, sign in bytes_to_unicode().items()}
+        ours, byte_of = our_tokenizer(roberta(tmp_path)), {sign: byte for byte, sign in bytes_to_unicode().items()}
         pieces = [piece for piece in ours.tokens if piece not in SPECIAL]
         rng = random.Random(0)
         for _ in range(1000):
@@ -271,7 +272,7 @@ class TestReadableText:
             assert ours.decode(" ".join(chosen)) == " ".join(text.splitlines()).strip()
 
     def test_lossless_bytes(self, tmp_path: Path) -> None:
-        ours = tokenizer(roberta(tmp_path))
+        ours = our_tokenizer(roberta(tmp_path))
         for line in unicode_lines():
             assert ours.decode(ours.encode(line)) == " ".join(line.splitlines()).strip()
 
@@ -286,7 +287,7 @@ class TestReadableText:
         ],
     )
     def test_wordpiece(self, tmp_path: Path, pieces: str, text: str) -> None:
-        assert tokenizer(bert(tmp_path)).decode(pieces) == text
+        assert our_tokenizer(bert(tmp_path)).decode(pieces) == text
 
     def test_unknown_pieces_stay(self, pair: Pair) -> None:
         """fairseq hands over tokens of the dictionary that the tokenizer does not know, and its own <<unk>>."""
@@ -301,13 +302,13 @@ class TestReadableText:
 class TestMistakes:
     @pytest.mark.parametrize("name", FAMILIES)
     def test_each_family_is_recognized(self, tmp_path: Path, name: str) -> None:
-        assert type(tokenizer(FAMILIES[name].make(tmp_path))).__name__ == FAMILIES[name].kind
+        assert type(our_tokenizer(FAMILIES[name].make(tmp_path))).__name__ == FAMILIES[name].kind
 
     def test_a_file_does(self, tmp_path: Path) -> None:
         files = [bert(tmp_path / "b") / "vocab.txt", roberta(tmp_path / "r") / "vocab.json"]
         files += [xlmr(tmp_path / "x") / "sentencepiece.bpe.model"]
         for file in files:
-            assert tokenizer(file).encode_lines(LANGUAGES) == tokenizer(file.parent).encode_lines(LANGUAGES)
+            assert our_tokenizer(file).encode_lines(LANGUAGES) == our_tokenizer(file.parent).encode_lines(LANGUAGES)
 
     def test_no_option(self) -> None:
         with pytest.raises(UserError, match="need --s2s-ft-vocab PRETRAINED_DIR"):
@@ -316,25 +317,25 @@ class TestMistakes:
     def test_no_splitter(self, tmp_path: Path) -> None:
         write_lines(tmp_path / "dict.txt", ["a 1", "b 1"])
         with pytest.raises(UserError, match="does not tell how its text is split; expected BERT's"):
-            tokenizer(tmp_path)
+            our_tokenizer(tmp_path)
 
     def test_merges_of_another_model(self, tmp_path: Path) -> None:
         write_lines(roberta(tmp_path) / "merges.txt", ["#version: 0.2", "字 字"])
         with pytest.raises(UserError, match=r"merges\.txt does not belong to vocab\.json"):
-            tokenizer(tmp_path)
+            our_tokenizer(tmp_path)
 
     def test_tokenizer_of_another_model(self, tmp_path: Path) -> None:
         BertTokenizerFast.from_pretrained(str(bert(tmp_path))).save_pretrained(tmp_path)
         write_lines(tmp_path / "vocab.txt", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])
         with pytest.raises(UserError, match=r"tokenizer\.json has [\d,]+ tokens that .*vocab\.txt lacks, such as"):
-            tokenizer(tmp_path)
+            our_tokenizer(tmp_path)
 
     def test_a_tokenizer_that_is_none(self, tmp_path: Path) -> None:
         write_json(bert(tmp_path) / "tokenizer.json", {"model": {"type": "WordPiece"}})
         with pytest.raises(UserError, match=r"tokenizer\.json cannot be read"):
-            tokenizer(tmp_path)
+            our_tokenizer(tmp_path)
 
     def test_sentencepieces_other_models(self, tmp_path: Path) -> None:
         (tmp_path / "a.model").write_bytes(trained_sentencepiece(model_type="bpe"))
         with pytest.raises(UserError, match=r"no unigram model; fairseq's --bpe sentencepiece .* serves it"):
-            tokenizer(tmp_path)
+            our_tokenizer(tmp_path)

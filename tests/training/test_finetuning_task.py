@@ -36,5 +36,7 @@ def test_sides_of_different_vocabularies(tmp_path: Path) -> None:
 
 
 def test_folders_of_different_vocabularies(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"1 was binarized with another vocabulary than .*0; run fairseq-preprocess"):
+    with pytest.raises(
+        UserError, match=r"1 was binarized with a different vocabulary than .*0; run fairseq-preprocess"
+    ):
         set_up(tmp_path, {"a": VOCABULARY, "b": VOCABULARY}, {"a": LONGER, "b": LONGER})

@@ -156,9 +156,9 @@ def test_other_parameters_in_the_checkpoint() -> None:
     [
         ({"layer_decay": 0.0}, "--layer-decay is 0.0; expected more than 0 and at most 1"),
         ({"layer_decay": 1.5}, "--layer-decay is 1.5"),
-        ({"weight_decay": -0.1}, "--weight-decay is -0.1; expected no negative number"),
+        ({"weight_decay": -0.1}, "--weight-decay is -0.1; expected 0 or more"),
         ({"adam_eps": -1.0}, "--adam-eps is -1.0"),
-        ({"adam_betas": "(0.9, 1.0)"}, "two numbers from 0 to below 1"),
+        ({"adam_betas": "(0.9, 1.0)"}, "two numbers in [0, 1)"),
         ({"adam_betas": "0.9"}, "--adam-betas 0.9; expected two numbers"),
     ],
 )

@@ -122,7 +122,7 @@ class TestTask:
         (tmp_path / "pairs").mkdir()
         for folders, message in (
             ((empty,), "empty: split 'train' has no text; expected lines with at least one token"),
-            ((good, other), "other was binarized with another vocabulary than .*0; run fairseq-preprocess"),
+            ((good, other), "other was binarized with a different vocabulary than .*0; run fairseq-preprocess"),
             ((good, tmp_path / "nowhere"), "no data directory '.*nowhere'"),
             ((tmp_path / "pairs",), "no .*dict.txt; expected the output of fairseq-preprocess --only-source"),
         ):

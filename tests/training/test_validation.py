@@ -238,7 +238,7 @@ MISTAKES: Dict[str, Dict[str, Any]] = {
     "generation-args is not valid JSON": dict(eval_generation_args="{beam: 4}"),
     "metric-args is not valid JSON": dict(eval_metric_args="{'seen': 4}"),
     "--eval-metric-args: Seen": dict(eval_metric_args='{"seen": {"colour": 4}}'),
-    "no JSON object": dict(eval_generation_args="[4]"),
+    "not a JSON object": dict(eval_generation_args="[4]"),
     "'beem'": dict(eval_generation_args='{"beem": 4}'),
     "'score_reference'": dict(eval_generation_args='{"score_reference": true}'),
     "args, beam:": dict(eval_generation_args='{"beam": "many"}'),
@@ -246,7 +246,7 @@ MISTAKES: Dict[str, Dict[str, Any]] = {
     "--eval-sentences -1": dict(eval_sentences=-1),
     "--eval-print-samples -1": dict(eval_print_samples=-1),
     "not logged": dict(best_checkpoint_metric="rouge_l"),
-    "keep the worst": dict(best_checkpoint_metric="seen"),
+    "keep the worst checkpoint": dict(best_checkpoint_metric="seen"),
 }
 
 

@@ -1,9 +1,9 @@
-"""Label-smoothed cross entropy straight from hidden states: the scores of a whole batch are never in memory at once.
+"""Label-smoothed cross entropy straight from hidden states: the logits of a whole batch are never in memory at once.
 
 ``torch.nn.functional.linear_cross_entropy`` (torch 2.13) works in chunks only without smoothing: with it, 4,096 slots
-of 250,002 tokens × 768 take 11.7 GB, and 0.9 here. Its chunks of the same size, with the smoothing as a term linear in
-the scores, take 2.2 GB there, and on a CPU as long as this at 8,000 × 256 and 30,522 × 768 (1.05 and 0.99 times), or
-with weights 1.4 and 1.5 times.
+with 250,002 tokens × 768 take 11.7 GB, here 0.9 GB. In chunks of the same size, with the smoothing as a separate term
+that is linear in the logits, it takes 2.2 GB; on a CPU, its time at 8,000 × 256 and 30,522 × 768 is then 1.05 and 0.99
+times that of this module, or 1.4 and 1.5 times with slot weights.
 """
 
 from typing import Any, Optional, Sequence, Tuple
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.autograd import Function
 
 CHUNK = 1 << 24
-"""How many scores are in memory at a time, 64 MB in float32."""
+"""Number of logits in memory at a time: 64 MB in float32."""
 
 
 class LinearCrossEntropy(Function):
-    """The sum of (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v) over slots, as fairseq smooths labels, and of nll.
+    """Two sums over slots: of (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v), as fairseq smooths, and of nll.
 
-    The gradient of a chunk is taken right after its loss, while its scores are there: p − ε/(V−1) for every token, and
-    1 − ε − ε/(V−1) less for the label.
+    The gradient of a chunk is computed right after its loss, while its logits are in memory: p − ε/(V−1) for every
+    token, and 1 − ε − ε/(V−1) less for the label.
     """
 
     @staticmethod
@@ -35,7 +35,7 @@ class LinearCrossEntropy(Function):
     ) -> Tuple[Tensor, Tensor]:
         """Hidden states [N, E], a token table [V, E] with biases [V], labels and weights [N] → two sums, each []."""
         inputs = (hidden, table, bias)
-        gradients = [torch.zeros_like(t) if wanted else None for t, wanted in zip(inputs, ctx.needs_input_grad)]
+        gradients = [torch.zeros_like(t) if needed else None for t, needed in zip(inputs, ctx.needs_input_grad)]
         sums = torch.zeros(2, dtype=torch.float32, device=hidden.device)
         rows = max(1, CHUNK // len(table))
         for start in range(0, len(hidden), rows):
@@ -47,9 +47,9 @@ class LinearCrossEntropy(Function):
         return loss, nll
 
     @staticmethod
-    def backward(ctx: Any, of_loss: Tensor, of_nll: Tensor) -> Tuple[Any, ...]:
-        """The gradients that :meth:`forward` kept, times that of the loss."""
-        gradients = (g if g is None else g.mul_(of_loss.to(g.dtype)) for g in ctx.saved_tensors)
+    def backward(ctx: Any, grad_loss: Tensor, grad_nll: Tensor) -> Tuple[Any, ...]:
+        """The gradients saved by :meth:`forward`, times that of the loss."""
+        gradients = (g if g is None else g.mul_(grad_loss.to(g.dtype)) for g in ctx.saved_tensors)
         return (*gradients, None, None, None)
 
 
@@ -61,7 +61,7 @@ def add_chunk(
     chunk: slice,
     gradients: Sequence[Optional[Tensor]],
 ) -> Tensor:
-    """The loss and nll of one chunk of slots, [2]; adds to the gradients that are wanted."""
+    """The loss and nll of one chunk of slots, [2]; adds to those ``gradients`` that are not None."""
     hidden, (table, bias) = inputs[0][chunk], inputs[1:]
     scores = torch.addmm(bias, hidden, table.t()).float()  # [n, V]
     others = smoothing / (scores.size(1) - 1)
@@ -70,19 +70,19 @@ def add_chunk(
     nll = log_total - scores.gather(1, label)
     smooth = scores.size(1) * log_total - scores.sum(1, keepdim=True)
     loss = (1 - smoothing - others) * nll + others * smooth
-    counts = None if weight is None else weight[chunk].float().unsqueeze(1)
-    of_hidden, of_table, of_bias = gradients
+    factor = None if weight is None else weight[chunk].float().unsqueeze(1)
+    grad_hidden, grad_table, grad_bias = gradients
     if any(gradient is not None for gradient in gradients):
         scores = scores.sub_(log_total).exp_().sub_(others)
         scores = scores.scatter_add_(1, label, torch.full_like(nll, smoothing + others - 1))
-        scores = (scores if counts is None else scores.mul_(counts)).to(hidden.dtype)
-    if of_hidden is not None:
-        of_hidden[chunk] = scores @ table
-    if of_table is not None:
-        of_table.addmm_(scores.t(), hidden)
-    if of_bias is not None:
-        of_bias.add_(scores.sum(0))
-    sums = (loss, nll) if counts is None else (loss * counts, nll * counts)
+        scores = (scores if factor is None else scores.mul_(factor)).to(hidden.dtype)
+    if grad_hidden is not None:
+        grad_hidden[chunk] = scores @ table
+    if grad_table is not None:
+        grad_table.addmm_(scores.t(), hidden)
+    if grad_bias is not None:
+        grad_bias.add_(scores.sum(0))
+    sums = (loss, nll) if factor is None else (loss * factor, nll * factor)
     return torch.stack([each.sum() for each in sums])
 
 
@@ -95,7 +95,7 @@ def linear_cross_entropy(
     smoothing: float,
     weight: Optional[Tensor] = None,
 ) -> Tuple[Tensor, Tensor]:
-    """Cross entropy of the scores ``hidden @ table.T + bias``, summed over slots.
+    """Cross entropy of the logits ``hidden @ table.T + bias``, summed over slots.
 
     Args:
         hidden: [N, E].
@@ -103,7 +103,7 @@ def linear_cross_entropy(
         bias: of the tokens [V].
         label: the tokens to predict, int64 [N].
         smoothing: ε, the share of the probability that goes to the V − 1 other tokens.
-        weight: what each slot counts [N]; None: 1.
+        weight: of each slot [N]; None: 1.
 
     Returns:
         the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].

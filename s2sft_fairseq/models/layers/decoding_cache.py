@@ -1,7 +1,7 @@
 """Decoding in cached steps: what is kept of the source and of the target so far, and attention over both.
 
 The source's keys and values are kept once per sentence, those of the target once per row of the search; only the latter
-grow, and only they are reordered as beams trade places."""
+grow, and only they are reordered when hypotheses change places in the beam."""
 
 from typing import List, NamedTuple, Optional
 
@@ -26,7 +26,7 @@ class SourcePass(FullPass):
 
 
 class SourceCache(NamedTuple):
-    """What decoding needs of the sources, once a sentence: never copied per beam.
+    """What decoding needs of the sources, once per sentence: never copied per hypothesis.
 
     Attributes:
         slots: [B, S].
@@ -39,13 +39,13 @@ class SourceCache(NamedTuple):
     beam: int
 
     def lengths(self) -> Tensor:
-        """Source lengths a row, [R, 1]."""
+        """The source length for each row, [R, 1]."""
         return self.slots.group.eq(0).sum(1, keepdim=True).repeat_interleave(self.beam, dim=0)
 
     def reorder(self, rows: Tensor) -> "SourceCache":
         """Follows fairseq's row order [new R]: the first call widens the beam, later ones drop finished sentences.
 
-        Rows of a sentence stay together and only trade places, so as long as no sentence leaves nothing moves.
+        The rows of a sentence stay together and only change places, so nothing moves until a sentence is finished.
         """
         sentences = torch.unique_consecutive(torch.div(rows, self.beam, rounding_mode="floor"))
         beam = len(rows) // len(sentences)
@@ -59,18 +59,18 @@ class SourceCache(NamedTuple):
 
 
 class TargetCache:
-    """Keys and values of the target's context a row: the only part that grows, and that beams reorder.
+    """Keys and values of the target's context per row: the only part that grows, and that beam search reorders.
 
-    They lie in memory with room for more, so that a step copies nothing but what the beams trade.
+    Memory is allocated for more slots than there are, so that a step copies nothing but reordered rows.
 
     Attributes:
         slots: the context so far, [R, t].
-        layers: keys and values of every layer, [2, R, heads, room, D]; empty before the first token.
+        layers: keys and values of every layer, [2, R, heads, capacity, D]; empty before the first token.
         beam: rows of the search that share a sentence.
-        spare: memory for one more layer, into which reordered rows go.
+        spare: memory for one more layer, which receives reordered rows.
     """
 
-    ROOM = 16
+    MIN_CAPACITY = 16
 
     def __init__(self) -> None:
         self.slots: Optional[Slots] = None
@@ -82,7 +82,7 @@ class TargetCache:
         return 0 if self.slots is None else self.slots.token.size(1)
 
     def reorder(self, rows: Tensor) -> None:
-        """Keeps the given rows, in that order; where no row has another to trade with, nothing moves."""
+        """Keeps the given rows, in that order; with a beam of 1, nothing moves until a sentence is finished."""
         assert self.slots is not None
         if self.beam == 1 and len(rows) == len(self.slots.token):
             return
@@ -95,12 +95,12 @@ class TargetCache:
             self.layers[number], self.spare = spare, layer
 
     def put(self, layer: int, parts: KeysValues, start: int) -> KeysValues:
-        """Notes keys and values [R, heads, l, D] of the slots from ``start`` on; returns all up to the last of them."""
+        """Stores keys and values [R, heads, l, D] of the slots from ``start`` on; returns those of all slots so far."""
         stop = start + parts.key.size(2)
         if layer == len(self.layers):
-            self.layers.append(self.roomy(parts.key, stop))
+            self.layers.append(self.allocate(parts.key, stop))
         elif stop > self.layers[layer].size(3):
-            larger = self.roomy(parts.key, stop)
+            larger = self.allocate(parts.key, stop)
             larger[:, :, :, :start] = self.layers[layer][:, :, :, :start]
             self.layers[layer], self.spare = larger, None
         memory = self.layers[layer]
@@ -108,30 +108,30 @@ class TargetCache:
             memory[kind, :, :, start:stop] = part
         return KeysValues(memory[0, :, :, :stop], memory[1, :, :, :stop])
 
-    def roomy(self, like: Tensor, length: int) -> Tensor:
-        """Memory for the keys and values of one layer and at least ``length`` slots, twice as many in the long run."""
+    def allocate(self, like: Tensor, length: int) -> Tensor:
+        """Memory for one layer's keys and values of twice ``length`` slots, at least MIN_CAPACITY."""
         rows, heads, _, size = like.shape
-        return like.new_empty(2, rows, heads, max(self.ROOM, 2 * length), size)
+        return like.new_empty(2, rows, heads, max(self.MIN_CAPACITY, 2 * length), size)
 
 
 class StepPass:
     """Attention of the slots that one decoding step adds, [R, l], over source, target so far, and themselves.
 
-    Query slots are seen in their own step only: the next step overwrites their keys and values. In the row of slots
-    those of a column lie together; the last column is wanted.
+    A query slot is visible in its own step only: the next step overwrites its keys and values. In the row of slots,
+    those of a column are next to each other; hidden states are needed for the last column.
 
     Args:
-        slots: the new slots, context first.
-        source: shared by the beams of a sentence.
-        target: extended by the new context slots as the layers pass.
-        bias: of the scores.
+        slots: the new slots [R, l], context first.
+        source: shared by the hypotheses of a sentence.
+        target: extended by the new context slots, layer by layer.
+        bias: computes the bias of the scores.
     """
 
     def __init__(self, slots: Slots, source: SourceCache, target: TargetCache, bias: Bias) -> None:
         self.source, self.target, self.known = source, target, len(target)
         target.beam = source.beam
-        one_a_sentence = Slots(*(field[:: source.beam] for field in slots))  # its beams are equally long
-        self.source_bias = bias(one_a_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
+        per_sentence = Slots(*(field[:: source.beam] for field in slots))  # hypotheses in a beam are equally long
+        self.source_bias = bias(per_sentence, source.slots).unsqueeze(2)  # [B, 1 or heads, 1, l, S]
         seen = slots if target.slots is None else concatenate([target.slots, slots])
         self.target_bias = bias(slots, seen)
         target.slots = seen.columns(0, self.known + int(slots.group[0].eq(0).sum()))
@@ -149,18 +149,18 @@ class StepPass:
 
     def attend(self, query: Tensor, given: KeysValues, known: KeysValues) -> Tensor:
         """Queries [R, heads, l, D] over source [B, heads, S, D] and target [R, heads, t, D] → [R, heads, l, D]."""
-        query, asked = query * query.size(-1) ** -0.5, query.size(2)
+        query, length = query * query.size(-1) ** -0.5, query.size(2)
         on_source = self.by_sentence(query).flatten(2, 3) @ given.key.transpose(2, 3)
-        on_source = on_source.unflatten(2, (self.source.beam, asked)) + last(self.source_bias, asked)
-        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, asked)
+        on_source = on_source.unflatten(2, (self.source.beam, length)) + last(self.source_bias, length)
+        on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, length)
         scores = torch.cat([on_source, self.by_sentence(on_target)], dim=-1)  # [B, heads, beam, l, S + t]
-        share = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-        source_share, target_share = share.split([given.key.size(2), known.key.size(2)], dim=-1)
-        from_source = (source_share.flatten(2, 3) @ given.value).unflatten(2, (self.source.beam, asked))
-        return self.by_row(from_source) + self.by_row(target_share) @ known.value
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+        source_weights, target_weights = weights.split([given.key.size(2), known.key.size(2)], dim=-1)
+        from_source = (source_weights.flatten(2, 3) @ given.value).unflatten(2, (self.source.beam, length))
+        return self.by_row(from_source) + self.by_row(target_weights) @ known.value
 
     def by_sentence(self, rows: Tensor) -> Tensor:
-        """[R, heads, l, X] → [B, heads, beam, l, X]: what a sentence's beams ask of its source, side by side."""
+        """[R, heads, l, X] → [B, heads, beam, l, X]: a sentence's hypotheses side by side, as they share its source."""
         return rows.unflatten(0, (-1, self.source.beam)).transpose(1, 2)
 
     def by_row(self, sentences: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Dropout, on a CPU with masks of one byte a number that take a quarter of the random bits.
+"""Dropout; on a CPU, with masks that take one byte and 16 random bits per number.
 
-torch draws 32 bits for every number there, which costs more than a layer's norm and activation together, and keeps the
-mask in the numbers' own type until the backward pass.
+There, torch draws 32 bits per number, which costs more than a layer's norm and activation together, and keeps the mask
+in the numbers' own type until the backward pass.
 """
 
 from typing import Any, Tuple
@@ -12,18 +12,18 @@ from torch.autograd import Function
 from torch.nn import functional
 
 STEPS = 1 << 16
-"""The probability is rounded to this many steps: 16 random bits decide over a number."""
+"""The probability is rounded to a multiple of 1 / STEPS, the resolution of 16 random bits."""
 
 
 def keep_mask(like: Tensor, probability: float) -> Tensor:
-    """A bool mask of the tensor's shape that is False with the probability."""
+    """A bool mask of the tensor's shape, each entry False with the given probability."""
     words = torch.empty(like.numel() // 4 + 1, dtype=torch.int64).random_(-(1 << 63), None)
     draws = words.view(torch.int16)[: like.numel()].view(like.shape)
     return draws >= round(probability * STEPS) - STEPS // 2
 
 
 class MaskedDropout(Function):
-    """Zeroes numbers and scales the others up."""
+    """Zeroes random numbers and scales up the rest."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, probability: float) -> Tensor:
@@ -35,13 +35,13 @@ class MaskedDropout(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tuple[Tensor, None]:
-        """The gradient of what was kept."""
+        """The gradient of the kept numbers, scaled by the same factor; 0 for the others."""
         (keep,) = ctx.saved_tensors
         return torch.where(keep, gradient, 0.0).mul_(ctx.scale), None
 
 
 def dropout(x: Tensor, probability: float) -> Tensor:
-    """Zeroes each number with the probability, and scales the others so that the expectation stays."""
+    """Zeroes each number with the given probability, and scales up the rest so that the expectation is unchanged."""
     if not probability:
         return x
     if x.device.type != "cpu" or probability == 1:
@@ -50,7 +50,7 @@ def dropout(x: Tensor, probability: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """As its base class, with these masks."""
+    """``nn.Dropout`` with the masks of this module."""
 
     def forward(self, x: Tensor) -> Tensor:
         return dropout(x, self.p) if self.training else x

@@ -1,4 +1,4 @@
-"""Our names of the tables that more than one part of the package has to find among a Transformer's tensors."""
+"""Names of the Transformer's tensors that several parts of the package look up."""
 
 TOKENS = "embeddings.token.weight"
 POSITIONS = "embeddings.position.weight"
@@ -6,4 +6,4 @@ SEGMENTS = "embeddings.segment.weight"
 TURNS = "embeddings.turn.weight"
 
 HEAD = tuple(f"lm_head.{name}" for name in ("dense.weight", "dense.bias", "norm.weight", "norm.bias", "bias"))
-"""The masked-LM head, which pretrained weights may lack."""
+"""The masked-LM head's own tensors, which may be missing from pretrained weights."""

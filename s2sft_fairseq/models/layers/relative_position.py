@@ -1,4 +1,4 @@
-"""Relative positions (UniLMv2, 001; Raffel et al. 2020): how far and on which side a key lies, by bucket and head."""
+"""Relative positions (UniLMv2, 001; Raffel et al. 2020): an attention bias by head and by the bucket of a distance."""
 
 import math
 from typing import List
@@ -9,7 +9,9 @@ from torch.nn.functional import embedding
 
 
 def thresholds(side: int, distance: int) -> List[int]:
-    """Distances at which a bucket of one side ends: each of the near half its own, then logarithmically wider ones.
+    """Distances at which one side's buckets end: half of them hold one distance each, the rest widen logarithmically.
+
+    The ends are exclusive; the last bucket has none.
 
     >>> thresholds(16, 128)
     [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]
@@ -20,12 +22,12 @@ def thresholds(side: int, distance: int) -> List[int]:
 
 
 class RelativePosition(nn.Module):
-    """A bias for every head and bucket of relative positions, shared by all layers.
+    """A bias for each head and each bucket of relative positions, shared by all layers.
 
     Args:
-        heads: attention heads.
-        buckets: half of them for keys at or before the query, half for keys after it.
-        distance: from which on all distances share the last bucket of their side.
+        heads: number of attention heads.
+        buckets: number of buckets: half for keys at or before the query, half for keys after it.
+        distance: this distance and all beyond share the last bucket of their side.
     """
 
     def __init__(self, heads: int, buckets: int, *, distance: int) -> None:

@@ -1,8 +1,8 @@
 """The shared Transformer: BERT's encoder over slots, whatever the objective, and its masked-LM head.
 
 Post-LayerNorm, learned absolute positions, dropout after the embeddings' LayerNorm and on both sub-layers' outputs
-before their residual sums (Devlin et al. 2019; paper 000, section 2). What only some families
-have is a size that is 0 for the others: a projection of narrow embeddings, relative positions, a table of turns.
+before their residual sums (Devlin et al. 2019; paper 000, section 2). Sizes switch on what only some families have:
+a projection of narrow embeddings, relative positions, a table of turns.
 """
 
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ class TransformerShape:
     """Sizes of the tables and layers, and the dropout rates.
 
     Attributes:
-        embedding_size: width of the tables, E; where it is not the hidden size, embeddings are projected.
-        turns: rows of the table of dialogue turns; 0: none.
-        key_bias: whether keys have a bias (it changes no attention).
-        relative_buckets: of relative positions; 0: none.
-        relative_distance: from which on all distances share a bucket.
+        embedding_size: width of the tables, E; if it is not the hidden size, embeddings are projected.
+        segments: rows of the segment table; 0: no such table.
+        turns: rows of the table of dialogue turns; 0: no such table.
+        key_bias: whether keys have a bias (it cancels out in the softmax).
+        relative_buckets: number of buckets of relative positions; 0: none.
+        relative_distance: this distance and all beyond share a bucket.
     """
 
     vocab_size: int
@@ -50,12 +51,12 @@ class TransformerShape:
 
 
 def table(rows: int, width: int) -> nn.Embedding:
-    """A table that waits to be initialized or filled."""
+    """An uninitialized table, [rows, width]."""
     return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
 
 
 def optional_table(rows: int, width: int) -> Optional[nn.Embedding]:
-    """A table, or None for one without rows."""
+    """An uninitialized table, or None for one without rows."""
     return table(rows, width) if rows else None
 
 
@@ -86,7 +87,7 @@ class Embeddings(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head attention of the slots from ``start`` on, [N, H] → [N − start, H].
 
-    ``attend`` knows the mask and the cache.
+    ``attend`` applies the mask and the cache.
     """
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -126,7 +127,7 @@ class Layer(nn.Module):
 
 
 class LanguageModelHead(nn.Module):
-    """BERT's masked-LM head up to the token table that it shares with the embeddings: [N, H] → [N, E]."""
+    """BERT's masked-LM head up to the token table, which it shares with the embeddings: [N, H] → [N, E]."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
@@ -139,27 +140,27 @@ class LanguageModelHead(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Embeddings, layers and head; initialized like BERT: normal with deviation 0.02, biases 0."""
+    """Embeddings, layers and head; initialized like BERT: normal with standard deviation 0.02, biases 0."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
         self.embeddings = Embeddings(shape)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.lm_head = LanguageModelHead(shape)
-        self.output: Optional[nn.Module] = None  # the token table as a layer of its own, where that is rounded
+        self.output: Optional[nn.Module] = None  # the token table as a separate layer, if it is quantized
         buckets, distance = shape.relative_buckets, shape.relative_distance
         self.relative = RelativePosition(shape.heads, buckets, distance=distance) if buckets else None
         self.apply(initialize)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights."""
+        """The data type of the weights."""
         return self.embeddings.token.weight.dtype
 
     def forward(self, attend: Pass) -> Tensor:
         """The slots of a pass [N] → hidden states of those from its start on, [N − start, H].
 
-        Of the slots before it, the last layer computes but what the others attend to.
+        For the slots before, the last layer computes only the keys and values that the others attend to.
         """
         x = self.embeddings(attend.slots)
         for number, layer in enumerate(self.layers):
@@ -167,9 +168,10 @@ class Transformer(nn.Module):
         return x
 
     def bias(self, query: Slots, key: Slots) -> Tensor:
-        """What the scores of ``query`` [B, Lq] over ``key`` [B, Lk] get in every layer: [B, 1 or heads, Lq, Lk].
+        """What is added to the scores of ``query`` [B, Lq] over ``key`` [B, Lk]: [B, 1 or heads, Lq, Lk].
 
-        0 or the bias of the relative position where a slot is visible; elsewhere finite, so that no row is NaN.
+        0 or the relative-position bias where a key is visible; elsewhere the lowest finite number, so that no row
+        becomes NaN. It is the same in every layer.
         """
         hidden = ~visible(query, key).unsqueeze(1)
         if self.relative is None:
@@ -179,20 +181,23 @@ class Transformer(nn.Module):
         return bias.masked_fill(hidden, torch.finfo(self.dtype).min)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Hidden states [..., H] → scores of the vocabulary [..., V]."""
+        """Hidden states [..., H] → logits over the vocabulary [..., V]."""
         x = self.lm_head(hidden)
         return self.output(x) if self.output else linear(x, self.embeddings.token.weight, self.lm_head.bias)
 
     def loss(
         self, hidden: Tensor, label: Tensor, smoothing: float, weight: Optional[Tensor] = None
     ) -> Tuple[Tensor, Tensor]:
-        """Hidden states [N, H], labels and weights [N] → the sums of the loss and the nll (:mod:`.loss`), each []."""
+        """Hidden states [N, H], labels and weights [N] → the loss with smoothing and the nll, summed, each []."""
         table, bias = self.embeddings.token.weight, self.lm_head.bias
         return linear_cross_entropy(self.lm_head(hidden), table, bias, label, smoothing=smoothing, weight=weight)
 
 
 def initialize(module: nn.Module) -> None:
-    """Draws a module's own weights from N(0, 0.02); scales become 1, biases 0. What has no memory yet stays so."""
+    """Draws a module's own weights with standard deviation 0.02; scales become 1, biases 0.
+
+    A module on the meta device is left alone.
+    """
     if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
         return
     if isinstance(module, (nn.Linear, nn.Embedding, RelativePosition)):

@@ -1,7 +1,7 @@
-"""Batches without their padding: all that a layer does slot by slot is done to real slots alone.
+"""Batches without padding: whatever a layer computes slot by slot, it computes for real slots only.
 
-Only attention needs sentences under one another. There and back is one copy each, which also brings the heads into
-place, so that leaving padding out costs nothing.
+Only attention needs the padded batch. Padding and unpadding take one copy each, which also moves the heads into place,
+so leaving padding out costs nothing.
 """
 
 from functools import cached_property
@@ -15,10 +15,10 @@ from ...objectives.slots import PADDING, Slots
 
 
 class GatherIndices(NamedTuple):
-    """Rows of one table, told by those of another.
+    """How to gather a table of m rows from one of n rows.
 
     Attributes:
-        origin: [m], for every row the number of that which it copies.
+        origin: [m], for each row, the index of the row that it copies.
         absent: [k], the rows that copy nothing and are 0.
     """
 
@@ -26,49 +26,49 @@ class GatherIndices(NamedTuple):
     absent: Tensor
 
     def take(self, table: Tensor) -> Tensor:
-        """A table [n, D] → [m, D]."""
+        """Gathers the rows of a table: [n, D] → [m, D]."""
         taken = table.index_select(0, self.origin)
         return taken.index_fill_(0, self.absent, 0) if len(self.absent) else taken
 
 
 class Move(Function):
-    """Rows of a table to where they belong; their gradients the way back."""
+    """Moves rows of a table to other places, and their gradients back."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, there: GatherIndices, back: GatherIndices) -> Tensor:
-        ctx.back = back
-        return there.take(table)
+    def forward(ctx: Any, table: Tensor, indices: GatherIndices, inverse: GatherIndices) -> Tensor:
+        ctx.inverse = inverse
+        return indices.take(table)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tuple[Tensor, None, None]:
-        return ctx.back.take(gradient), None, None
+        return ctx.inverse.take(gradient), None, None
 
 
 class Places(NamedTuple):
-    """The way of n real slots to their places in padded columns, head by head, and back.
+    """Moves n real slots to their places in padded columns, head by head, and back.
 
     Attributes:
         shape: of the padded side, (B, heads, l).
-        there: from n · heads rows to B · heads · l.
-        back: the other way.
+        pad: from n · heads rows to B · heads · l rows.
+        unpad: the inverse.
     """
 
     shape: Tuple[int, int, int]
-    there: GatherIndices
-    back: GatherIndices
+    pad: GatherIndices
+    unpad: GatherIndices
 
     def spread(self, x: Tensor) -> Tensor:
-        """[n, heads, D] → [B, heads, l, D], padding 0."""
-        return Move.apply(x.flatten(0, 1), self.there, self.back).view(*self.shape, x.size(-1))
+        """[n, heads, D] → [B, heads, l, D], with 0 for padding."""
+        return Move.apply(x.flatten(0, 1), self.pad, self.unpad).view(*self.shape, x.size(-1))
 
     def collect(self, x: Tensor) -> Tensor:
         """[B, heads, l, D] → [n, heads, D], the inverse of :meth:`spread`."""
-        rows = Move.apply(x.flatten(0, 2), self.back, self.there)
+        rows = Move.apply(x.flatten(0, 2), self.unpad, self.pad)
         return rows.view(len(rows) // self.shape[1], self.shape[1], x.size(-1))
 
 
 class Unpadded:
-    """The real slots of a batch in one row, those of the columns from ``start`` on last.
+    """The real slots of a batch in one row, with those of the columns from ``start`` on at the end.
 
     Args:
         slots: [B, L].
@@ -76,7 +76,7 @@ class Unpadded:
 
     Attributes:
         slots: the real ones, [N].
-        before: how many of them lie before the column.
+        before: how many of them are in columns before ``start``.
     """
 
     def __init__(self, slots: Slots, start: int) -> None:
@@ -88,24 +88,24 @@ class Unpadded:
 
     @cached_property
     def numbers(self) -> Tensor:
-        """Where each slot [B, L] lies in the row."""
+        """The index of each slot in the row, [B, L]; 0 for padding."""
         numbers = torch.zeros_like(self.real, dtype=torch.int64)
         numbers[self.sentence, self.place] = torch.arange(len(self.place), device=numbers.device)
         return numbers
 
-    def places(self, heads: int, *, late: bool = False) -> Places:
-        """Those of all slots, or of the late ones only, which lie from the start column on."""
-        column, before = (self.column, self.before) if late else (0, 0)
+    def places(self, heads: int, *, from_start: bool = False) -> Places:
+        """The places of all slots, or only of those in the columns from ``start`` on."""
+        column, before = (self.column, self.before) if from_start else (0, 0)
         head = torch.arange(heads, device=self.real.device)
         real = self.real[:, column:]
         number = (self.numbers[:, column:] - before).clamp(min=0)
-        there = number.unsqueeze(1) * heads + head.unsqueeze(1)  # [B, heads, l]
-        absent = (~real).unsqueeze(1).expand_as(there).flatten().nonzero().flatten()
+        pad = number.unsqueeze(1) * heads + head.unsqueeze(1)  # [B, heads, l]
+        absent = (~real).unsqueeze(1).expand_as(pad).flatten().nonzero().flatten()
         row = self.sentence[before:].unsqueeze(1) * heads + head  # [n, heads]
-        back = row * real.size(1) + (self.place[before:] - column).unsqueeze(1)
+        unpad = row * real.size(1) + (self.place[before:] - column).unsqueeze(1)
         shape = len(real), heads, real.size(1)
-        return Places(shape, GatherIndices(there.flatten(), absent), GatherIndices(back.flatten(), absent[:0]))
+        return Places(shape, GatherIndices(pad.flatten(), absent), GatherIndices(unpad.flatten(), absent[:0]))
 
     def padded(self, x: Tensor) -> Tensor:
-        """What was computed for the late slots [n, H] → [B, L − start, H], padding 0."""
-        return self.places(1, late=True).spread(x.unsqueeze(1)).squeeze(1)
+        """Values of the slots in the columns from ``start`` on, [n, H] → [B, L − start, H], with 0 for padding."""
+        return self.places(1, from_start=True).spread(x.unsqueeze(1)).squeeze(1)

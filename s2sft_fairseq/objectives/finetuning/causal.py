@@ -1,4 +1,4 @@
-"""Causal fine-tuning (000, section 2.1): ``[CLS] s``, then ``[SEP] t_1 … t_{m-1}``, each predicting the next.
+"""Causal fine-tuning (000, section 2.1): ``[CLS] s``, then ``[SEP] t_1 … t_{m-1}``, each of which predicts the next.
 
 The [SEP] that would end the source opens the target instead, as in the published code.
 """
@@ -14,7 +14,7 @@ from .objective import FinetuningObjective, register_objective
 
 @register_objective("causal")
 class Causal(FinetuningObjective):
-    """Every target slot predicts its successor; noise, if asked for, corrupts known tokens but not the start."""
+    """Every target slot predicts the next token; noise, if any, corrupts known tokens but not the start token."""
 
     @classmethod
     def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> PredictionLayout:

@@ -1,7 +1,7 @@
-"""Infilling generation (003): beside the target ``[CLS] t_1 … t_m``, an [ATTN] at each position predicts its token.
+"""Infilling generation (003): beside the target ``[CLS] t_1 … t_m``, an [ATTN] at each position predicts the token.
 
-The word flow predicts every token from what stands before it, the span flow from what stands before its span. Both
-share the target as context, which is noised: the model learns to write on after mistakes (section 3.2).
+The word flow predicts every token from all that precedes it, the span flow from all that precedes its span. Both share
+the target as context, to which noise is added, so that the model learns to continue after mistakes (section 3.2).
 """
 
 import logging
@@ -32,34 +32,35 @@ class InfillingOptions(CorruptionOptions):
     noise_prob: float = field(
         default=0.0,
         metadata={
-            "help": "infilling: probability ρ that a known target token, its end included, becomes a random "
-            "one (--random-tokens) while it is learnt (paper 003: 0.05 pre-training, up to 0.7 fine-tuning)"
+            "help": "infilling: probability ρ that a known target token, the end token included, is replaced by a "
+            "random one (--random-tokens) during training (paper 003: 0.05 pre-training, up to 0.7 fine-tuning)"
         },
     )
     noise_token: Optional[str] = field(
-        default=None, metadata={"help": "infilling: what --noise-prob puts instead of random tokens, such as [NOISE]"}
+        default=None, metadata={"help": "infilling: token for --noise-prob instead of random ones, such as [NOISE]"}
     )
     word_flow_weight: float = field(
         default=1.0,
         metadata={
-            "help": "infilling: weight λ of the loss of predicting word by word; 1 − λ is that of span by span, "
-            "which needs --span-vocab (paper 003: 0.5 pre-training, 1 fine-tuning)"
+            "help": "infilling: weight λ of the loss of the word flow; the span flow has 1 − λ and needs --span-vocab "
+            "(paper 003: 0.5 pre-training, 1 fine-tuning)"
         },
     )
     span_vocab: Optional[str] = field(
         default=None,
-        metadata={"help": "infilling: file of spans, as preprocess/span_vocabulary.py writes it"},
+        metadata={"help": "infilling: file of n-grams, as written by preprocess/span_vocabulary.py"},
     )
 
 
 @register_objective("infilling")
 class Infilling(FinetuningObjective):
-    """Every [ATTN] is labelled; a flow without weight is left out.
+    """Every [ATTN] is labelled; a flow of weight 0 is left out.
 
-    A query of the word flow has the number of its step for a group, one of the span flow a higher number.
+    The group of a word-flow query is its step; the groups of span-flow queries have higher numbers.
 
     Raises:
-        UserError: what is no probability, a noise token that the vocabulary lacks, or a span flow without spans.
+        UserError: a probability outside [0, 1], a noise token that is not in the vocabulary, or a span flow without
+            ``--span-vocab``.
     """
 
     options_class = InfillingOptions
@@ -76,8 +77,8 @@ class Infilling(FinetuningObjective):
         self.noise = self.corruption.rows if token is None else np.array([row_of(token, dictionary)])
         if options.word_flow_weight < 1 and options.span_vocab is None:
             raise UserError(
-                f"--word-flow-weight {options.word_flow_weight} asks for a flow by spans; add --span-vocab FILE, "
-                "as preprocess/span_vocabulary.py writes it"
+                f"--word-flow-weight {options.word_flow_weight} needs spans for the span flow; add --span-vocab FILE, "
+                "as written by preprocess/span_vocabulary.py"
             )
 
     @classmethod
@@ -87,7 +88,7 @@ class Infilling(FinetuningObjective):
 
     @cached_property
     def spans(self) -> SpanVocabulary:
-        """What the span flow predicts at once."""
+        """The n-grams that the span flow predicts at once."""
         return SpanVocabulary(Path(str(self.options.span_vocab)), self.dictionary)
 
     @property
@@ -99,28 +100,28 @@ class Infilling(FinetuningObjective):
         if self.flows[1]:
             _ = self.spans
         elif self.options.span_vocab is not None:
-            logger.warning("--span-vocab is not read: the span flow is left out, for --word-flow-weight is 1")
+            logger.warning("--span-vocab is ignored: --word-flow-weight is 1, which leaves the span flow out")
         if self.options.noise_token is not None and not self.options.noise_prob:
-            logger.warning(f"--noise-token {self.options.noise_token} is never put in, for --noise-prob is 0")
+            logger.warning(f"--noise-token {self.options.noise_token} is ignored: --noise-prob is 0")
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, words = self.evaluate(source, target)
         token = known.token.clone()
         token[0, 1:] = self.noised(target, rng)
-        of_words, of_spans = self.flows
-        queries = ([words] if of_words else []) + ([self.by_spans(words)] if of_spans else [])
+        word_weight, span_weight = self.flows
+        queries = ([words] if word_weight else []) + ([self.by_spans(words)] if span_weight else [])
         return Blocks(given, known._replace(token=token), concatenate(queries))
 
     def noised(self, target: Tensor, rng: np.random.Generator) -> Tensor:
-        """Known target tokens [T], with the noise of all methods and with that of this one."""
+        """Known target tokens [T], with the noise that all methods share, then that of ``--noise-prob``."""
         target = self.corruption.target(target, self.corruption.mask_replacements(target, rng), rng)
         chosen = torch.from_numpy(rng.random(len(target)) < self.options.noise_prob)
         return torch.where(chosen, torch.from_numpy(rng.choice(self.noise, size=len(target))), target)
 
     def by_spans(self, words: Slots) -> Slots:
-        """The queries of the span flow [1, T]: as those of the words, but each at the step of its span's first one.
+        """The queries of the span flow [1, T]: those of the word flow, but at the step of their span's first token.
 
-        Spans are those of the true words; in the noised ones, where section 3.3 looks for them, noise would break them.
+        Spans are found in the true tokens; section 3.3 finds them in the noised ones, where noise would break them.
         """
         first = torch.from_numpy(self.spans.first_tokens(words.label[0].numpy()))
         return words._replace(step=words.step[:, first], group=words.group + words.group.size(1))
@@ -129,16 +130,16 @@ class Infilling(FinetuningObjective):
         if not all(self.flows):
             return None
         labelled = packed.label.ne(IGNORE)
-        by_words = packed.group[labelled] == packed.step[labelled]
-        of_words, of_spans = map(torch.tensor, self.flows)
-        return torch.where(by_words, of_words, of_spans)
+        in_word_flow = packed.group[labelled] == packed.step[labelled]
+        word_weight, span_weight = map(torch.tensor, self.flows)
+        return torch.where(in_word_flow, word_weight, span_weight)
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         return source + 1 + target * (1 + np.count_nonzero(self.flows))
 
 
 def row_of(token: str, dictionary: PretrainedDictionary) -> int:
-    """The row of the token that noise puts in; raises UserError if the vocabulary lacks it."""
+    """The row of the token used as noise; raises UserError if it is not in the vocabulary."""
     if token not in dictionary:
         raise UserError(
             f"--noise-token {token} is not in the vocabulary; expected one of its tokens, such as "

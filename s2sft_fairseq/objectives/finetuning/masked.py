@@ -1,4 +1,4 @@
-"""Masked fine-tuning (000, section 2.2; 004, section 2.5): predict a share of the target that is masked in place."""
+"""Masked fine-tuning (000, section 2.2; 004, section 2.5): part of the target is masked in place and predicted."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from .objective import FinetuningObjective, register_objective
 
 @register_objective("masked")
 class Masked(FinetuningObjective):
-    """``int(p · m)`` target tokens, at least one, the end token among the candidates, give way to stand-ins."""
+    """Masks and predicts ``int(p · m)`` of m target tokens, at least one; the end token is a candidate, too."""
 
     target_mask_prob = 0.5
 

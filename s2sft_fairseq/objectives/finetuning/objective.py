@@ -1,4 +1,4 @@
-"""What a fine-tuning method has to say, and the register of all methods."""
+"""The interface of a fine-tuning method, and the register of all methods."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Dict, Mapping, Optional, Tuple, Type
@@ -14,20 +14,20 @@ from ..source_layouts import Segments
 
 
 class FinetuningObjective(ABC):
-    """One fine-tuning method: how it predicts (its convention) and how it lays out training examples.
+    """One fine-tuning method: how it predicts (its layout) and how it lays out training examples.
 
     Args:
-        dictionary: the special tokens.
+        dictionary: provides the special tokens.
         segments: token types and dialogue turns.
-        options: noise, and what else the method declares.
+        options: noise, and whatever else the method declares.
 
     Attributes:
-        target_mask_prob: what ``--target-mask-prob`` is by default.
-        extra_positions: rows of the position table that a pair takes beyond its source and target.
-        extra_tokens: tokens that the method needs; the vocabulary grows by those that it lacks.
-        likened: of these, those that begin with the weights of a token with a role (a field of SpecialTokens); the
-            others begin with the mean of all tokens.
-        options_class: what the task can be told for this method.
+        target_mask_prob: the default of ``--target-mask-prob``.
+        extra_positions: rows of the position table that a pair needs beyond its source and target.
+        extra_tokens: tokens that the method needs; those missing from the vocabulary are added to it.
+        copied_from: those initialized as a copy, and the role (a field of SpecialTokens) of the token they copy; the
+            others start as the mean of all tokens.
+        options_class: the task's options for this method.
     """
 
     target_mask_prob: ClassVar[float] = 0.0
@@ -42,9 +42,9 @@ class FinetuningObjective(ABC):
 
     @classmethod
     def prediction_layout(cls, dictionary: PretrainedDictionary, segments: Segments) -> PredictionLayout:
-        """How the method lays out a pair when it predicts: ``[CLS] s [SEP]``, then queries that are masks.
+        """How the method lays out a pair for prediction; here ``[CLS] s [SEP]``, then masks as queries.
 
-        (000, section 2.4: the mask gives way to its prediction in the next step.)
+        (000, section 2.4: in the next step, the mask is replaced by its prediction.)
         """
         return PredictionLayout(
             pad=dictionary.pad(),
@@ -57,31 +57,31 @@ class FinetuningObjective(ABC):
 
     @abstractmethod
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
-        """The slots of one training example: source [S], target [T] with its end, noise from ``rng``."""
+        """The slots of one training example: source [S], target [T] with its end token, noise from ``rng``."""
 
     def train(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
-        """As :meth:`train_blocks`, over a source that carries the source noise: its layout is that of the text."""
+        """As :meth:`train_blocks`, with noise on the source's tokens, which does not affect segments and turns."""
         noised = self.corruption.source(source, rng)
         blocks = self.train_blocks(source, target, rng)
         return blocks._replace(source=blocks.source._replace(token=noised.unsqueeze(0)))
 
     def evaluate(self, source: Tensor, target: Tensor) -> Blocks:
-        """The noise-free slots of one example: every target token is predicted, by every method."""
+        """The noise-free slots of one example; whatever the method, every target token is predicted."""
         return lay_out(source.unsqueeze(0), target.unsqueeze(0), self.layout)
 
     def prepare(self) -> None:  # noqa: B027  (most have nothing to read)
-        """Reads the files that training takes; called before the first example is made."""
+        """Reads the files that training needs; called before the first example is made."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
-        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+        """The weight in the loss of each labelled slot of a training batch [B, L], [N]; None: equal weights."""
         return None
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """How many slots training examples of these lengths take."""
+        """Number of slots of training examples with these source and target lengths, int64 [n]."""
         return source + target
 
     def evaluate_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """How many slots noise-free examples of these lengths take."""
+        """Number of slots of noise-free examples with these source and target lengths, int64 [n]."""
         if self.layout.query is None:
             return source + target
         return source + 2 * target + int(self.layout.start is not None)
@@ -89,4 +89,4 @@ class FinetuningObjective(ABC):
 
 OBJECTIVES: Dict[str, Type[FinetuningObjective]] = {}
 register_objective = registrar(OBJECTIVES, "objective")
-"""Makes an objective a value of ``--finetune-method``."""
+"""Decorator that makes an objective a value of ``--finetune-method``."""

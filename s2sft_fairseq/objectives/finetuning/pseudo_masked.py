@@ -1,6 +1,6 @@
-"""Pseudo-masked fine-tuning (000, section 2.3; 001, section 3.4): a mask beside each target token, at its position.
+"""Pseudo-masked fine-tuning (000, section 2.3; 001, section 3.4): a pseudo mask for each target token, at its position.
 
-The target is kept whole as context and every token of it is predicted, from slots that look like masks.
+The whole target is kept as context, and every token of it is predicted, at its pseudo mask.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from .objective import FinetuningObjective, register_objective
 
 @register_objective("pseudo_masked")
 class PseudoMasked(FinetuningObjective):
-    """One stand-in a token is its pseudo mask; with the target's probability it replaces the known token too."""
+    """Each token's replacement is its pseudo mask; with ``target_mask_prob`` it also replaces the known token."""
 
     target_mask_prob = 0.5
 

@@ -1,6 +1,6 @@
-"""Multi-granularity target fragments (003, section 3.1): fragments of a text are its target, the rest its source.
+"""Multi-granularity target fragments (003, section 3.1): fragments of a text become the target, the rest the source.
 
-The pair is laid out by the fine-tuning method, which is ``infilling`` in the paper, with its noise and its flows.
+The pair is laid out by the fine-tuning method (in the paper, ``infilling``), with that method's noise and flows.
 """
 
 import re
@@ -27,14 +27,14 @@ class FragmentOptions(FairseqDataclass):
     fragment_lengths: str = field(
         default="1-4:0.4,4-32:0.6",
         metadata={
-            "help": "ernie_gen: uniform distributions of the fragments' lengths and their probabilities; "
+            "help": "ernie_gen: uniform distributions of fragment lengths, each with its probability; "
             "all fragments of a text follow the same one"
         },
     )
 
 
 class Lengths(NamedTuple):
-    """A uniform distribution of fragment lengths, both ends included, and how often it is the one."""
+    """A uniform distribution of fragment lengths, both bounds included, and the probability that a text follows it."""
 
     shortest: int
     longest: int
@@ -45,38 +45,45 @@ LENGTHS = re.compile(r"(\d{1,9})-(\d{1,9}):(\d*\.?\d+)")
 
 
 def parse_lengths(text: str) -> List[Lengths]:
-    """The distributions of ``--fragment-lengths``, their probabilities divided by their sum.
+    """Parses ``--fragment-lengths``, and divides the probabilities by their sum.
 
     Raises:
-        UserError: of another form, an empty distribution, or probabilities that do not add up to 1.
+        UserError: another form, an empty distribution, or probabilities that do not add up to 1.
+
+    >>> parse_lengths("1-4:0.5,4-32:0.5")
+    [Lengths(shortest=1, longest=4, probability=0.5), Lengths(shortest=4, longest=32, probability=0.5)]
     """
-    found = [LENGTHS.fullmatch(part) for part in text.split(",")]
-    parsed = [Lengths(int(match[1]), int(match[2]), float(match[3])) for match in found if match]
-    proper = len(parsed) == len(found) and all(0 < shortest <= longest for shortest, longest, _ in parsed)
+    matches = [LENGTHS.fullmatch(part) for part in text.split(",")]
+    parsed = [Lengths(int(match[1]), int(match[2]), float(match[3])) for match in matches if match]
+    valid = len(parsed) == len(matches) and all(0 < shortest <= longest for shortest, longest, _ in parsed)
     total = sum(lengths.probability for lengths in parsed)
-    if not proper or abs(total - 1) > 1e-3:
+    if not valid or abs(total - 1) > 1e-3:
         raise UserError(
-            f"--fragment-lengths {text}; expected SHORTEST-LONGEST:PROBABILITY, more of them after commas, and "
+            f"--fragment-lengths {text}; expected SHORTEST-LONGEST:PROBABILITY, several separated by commas, with "
             "probabilities that add up to 1, such as 1-4:0.4,4-32:0.6"
         )
     return [lengths._replace(probability=lengths.probability / total) for lengths in parsed]
 
 
 def draw_lengths(budget: int, lengths: Lengths, rng: np.random.Generator) -> np.ndarray:
-    """Lengths of fragments, int64 [k], which add up to the budget: the last one drawn is cut to what is left of it."""
+    """Draws fragment lengths, int64 [k], that add up to the budget; the last one is cut to what is left of it.
+
+    >>> draw_lengths(7, Lengths(3, 3, probability=1.0), np.random.default_rng(0))
+    array([3, 3, 1])
+    """
     drawn = rng.integers(lengths.shortest, lengths.longest + 1, size=budget // lengths.shortest + 1)
     ends = np.minimum(drawn.cumsum(), budget)
     return np.diff(ends[: int(np.searchsorted(ends, budget)) + 1], prepend=0)
 
 
 def place(lengths: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of ``size`` tokens belong to fragments of these lengths, bool [size].
+    """Places fragments of these lengths among ``size`` tokens: which tokens belong to one, bool [size].
 
-    Fragments do not overlap; every arrangement of them in any order is as likely.
+    Fragments do not overlap; all arrangements, in any order of the fragments, are equally likely.
     """
     lengths = rng.permutation(lengths)
     rest, count = size - int(lengths.sum()), len(lengths)
-    before = np.sort(rng.choice(rest + count, size=count, replace=False)) - np.arange(count)  # tokens of the rest
+    before = np.sort(rng.choice(rest + count, size=count, replace=False)) - np.arange(count)  # of the rest
     starts = before + lengths.cumsum() - lengths
     chosen = np.zeros(size, dtype=bool)
     for start, length in zip(starts, lengths):
@@ -86,10 +93,10 @@ def place(lengths: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
 
 @register_pretraining("ernie_gen")
 class ErnieGen(PretrainingObjective):
-    """Fragments of a share γ of the tokens, rounded up, in the order of the text.
+    """Fragments with a share γ of the tokens, rounded up, in the order of the text.
 
     Raises:
-        UserError: a share that is not between 0 and 1, or lengths that cannot be drawn.
+        UserError: a share that is not strictly between 0 and 1, or invalid ``--fragment-lengths``.
     """
 
     options_class = FragmentOptions
@@ -101,11 +108,11 @@ class ErnieGen(PretrainingObjective):
             raise UserError(f"--fragment-share is {self.share}; expected a share between 0 and 1, such as 0.25")
 
     def budget(self, text: np.ndarray) -> np.ndarray:
-        """How many tokens of texts of these lengths are cut out."""
+        """Number of tokens cut out of texts of these lengths, int64 [n]."""
         return np.ceil(self.share * text - 1e-9).astype(np.int64)
 
     def pair(self, text: Tensor, rng: np.random.Generator) -> Tuple[Tensor, Tensor]:
-        """Source and target of a text [T], with their special tokens."""
+        """Draws the source and the target of a text [T], each with its special tokens."""
         lengths = self.lengths[rng.choice(len(self.lengths), p=[each.probability for each in self.lengths])]
         fragments = draw_lengths(int(self.budget(np.array(len(text)))), lengths, rng)
         chosen = torch.from_numpy(place(fragments, len(text), rng))
@@ -123,7 +130,7 @@ class ErnieGen(PretrainingObjective):
         return self.method.weights(packed)
 
     def sides(self, text: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """Lengths of the sources and targets of texts of these lengths, special tokens included."""
+        """Source and target lengths for texts of these lengths, special tokens included, each int64 [n]."""
         target = self.budget(text)
         return text - target + 1 + int(self.layout.source_end), target + 1
 

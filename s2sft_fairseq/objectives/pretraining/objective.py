@@ -1,4 +1,4 @@
-"""What a pre-training objective has to say: how a text becomes slots; and the register of all objectives."""
+"""The interface of a pre-training objective (how a text becomes slots), and the register of all objectives."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Dict, Optional, Type
@@ -14,15 +14,15 @@ from ..slots import Blocks, PredictionLayout, Slots
 
 
 class PretrainingObjective(ABC):
-    """Lays out texts, which are words without special tokens.
+    """Lays out texts, which are tokens without special ones among them.
 
     Args:
         method: the fine-tuning method that the model is pre-trained for.
-        dictionary: the special tokens.
-        options: those of the task.
+        dictionary: provides the special tokens.
+        options: of the task.
 
     Attributes:
-        options_class: what the task can be told for this objective.
+        options_class: the task's options for this objective.
     """
 
     options_class: ClassVar[Type[FairseqDataclass]] = FairseqDataclass
@@ -32,34 +32,34 @@ class PretrainingObjective(ABC):
 
     @property
     def layout(self) -> PredictionLayout:
-        """How the model predicts after pre-training."""
+        """How the pre-trained model lays out a pair for prediction."""
         return self.method.layout
 
     def prepare(self) -> None:
-        """Reads the files that training takes; called before the first example is made."""
+        """Reads the files that training needs; called before the first example is made."""
         self.method.prepare()
 
     @abstractmethod
     def train(self, text: Tensor, rng: np.random.Generator) -> Blocks:
-        """The slots of one training example, a text [T]; all that is random comes from ``rng``."""
+        """The slots of one training example, made from a text [T]; all randomness comes from ``rng``."""
 
     @abstractmethod
     def evaluate(self, text: Tensor, rng: np.random.Generator) -> Blocks:
-        """The slots of one example without noise."""
+        """The slots of one noise-free example, made from a text [T]; ``rng`` is for other random choices."""
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
-        """What each labelled slot of a training batch [B, L] counts in the loss, [N]; None: all the same."""
+        """The weight in the loss of each labelled slot of a training batch [B, L], [N]; None: equal weights."""
         return None
 
     @abstractmethod
     def train_slots(self, text: np.ndarray) -> np.ndarray:
-        """How many slots training examples of texts of these lengths take."""
+        """Number of slots of training examples made from texts of these lengths, int64 [n]."""
 
     @abstractmethod
     def evaluate_slots(self, text: np.ndarray) -> np.ndarray:
-        """How many slots noise-free examples of texts of these lengths take."""
+        """Number of slots of noise-free examples made from texts of these lengths, int64 [n]."""
 
 
 PRETRAINING: Dict[str, Type[PretrainingObjective]] = {}
 register_pretraining = registrar(PRETRAINING, "pre-training objective")
-"""Makes an objective a value of ``--objective``."""
+"""Decorator that makes an objective a value of ``--objective``."""
