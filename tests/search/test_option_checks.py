@@ -96,7 +96,7 @@ def test_targets_are_needed(flag: str) -> None:
 TOKENS: List[Tuple[Dict[str, Any], Dict[str, Any], str]] = [
     (dict(suppress_tokens="w1 wx"), {}, "--suppress-tokens: no token 'wx' in the vocabulary; expected tokens as"),
     (dict(suppress_tokens="W1"), {}, "did you mean w1"),
-    (dict(suppress_tokens="[SEP]"), {}, "without it no hypothesis ends"),
+    (dict(suppress_tokens="[SEP]"), {}, "no hypothesis can end without this token"),
     (dict(no_repeat_ngram_ignore="the"), dict(no_repeat_ngram_size=3), "--no-repeat-ngram-ignore: no token 'the'"),
     (dict(no_repeat_ngram_ignore="w1"), {}, "--no-repeat-ngram-ignore needs --no-repeat-ngram-size"),
 ]
