@@ -194,7 +194,7 @@ MISTAKES = {
     "nothing": ([], [], "hyp has 0 lines"),
     "output missing": ([], ["H-0\t-1\ta", "H-2\t-1\tb"], "no output for example 1"),
     "nothing to cut": (["--trunc-len", 5], None, "--trunc-len needs --postprocess STEP, whose result it cuts"),
-    "no file to write": (["--each", "/"], None, "/ is no file"),
+    "no file to write": (["--each", "/"], None, "/ is not a file"),
     "no file": (["--compare", "nowhere"], None, "nowhere cannot be read: No such file"),
 }
 

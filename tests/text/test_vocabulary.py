@@ -228,7 +228,7 @@ class TestMistakes:
         ("content", "told"),
         [
             ("{", "not valid JSON"),
-            ("[]", "holds a JSON list; expected an object"),
+            ("[]", "contains a JSON list; expected an object"),
             ('{"a": "0"}', "is not a vocabulary"),
             ('{"a": 0, "b": 0}', "2 tokens have 1 ids"),
             ('{"a": 0, "b": 1000000000000}', "2 tokens have 2 ids below 1,000,000,000,001"),
