@@ -149,9 +149,7 @@ def is_finished(finished: Path, commands: list[str]) -> bool:
 
 def write_finished(finished: Path, commands: list[str]) -> None:
     """Records the commands of a finished stage, for :func:`is_finished`."""
-    from s2sft_fairseq.common.atomic_files import (
-        write_text,
-    )  # imported here, so that --list and --dry-run do not wait for torch
+    from s2sft_fairseq.common.atomic_files import write_text  # here: --list and --dry-run do not wait for torch
 
     write_text(finished, "".join(f"{line}\n" for line in commands))
 
@@ -191,7 +189,5 @@ def comparison(run: Setting, figures: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # a reader that closes the pipe, such as head, ends the program quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # lets `| head` end the program quietly
     main()

@@ -46,9 +46,7 @@ def texts_to_write(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
 
     An error of the operating system ends the program with a one-line message.
     """
-    from s2sft_fairseq.common.atomic_files import (
-        whole_texts,
-    )  # imported here, so that programs that only read do not wait for torch
+    from s2sft_fairseq.common.atomic_files import whole_texts  # here: reading alone does not wait for torch
 
     try:
         with whole_texts(paths) as files:

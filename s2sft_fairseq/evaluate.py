@@ -139,7 +139,5 @@ def plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # a reader that closes the pipe, such as head, ends the program quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # lets `| head` end the program quietly
     run_command(main)

@@ -24,9 +24,7 @@ def check_probability(flag: str, value: float) -> None:
 
 def one_line(error: BaseException) -> Optional[str]:
     """The message for an error that the user can fix; None for all others, which keep their traceback."""
-    mistake = next(
-        (e for e in chain_of(error) if isinstance(e, UserError)), None
-    )  # fairseq may raise another one from it
+    mistake = next((e for e in chain_of(error) if isinstance(e, UserError)), None)  # fairseq may wrap it
     if mistake is not None:
         return " ".join(str(mistake).split())
     decoding = next((e for e in chain_of(error) if isinstance(e, UnicodeDecodeError)), None)
