@@ -1,4 +1,4 @@
-"""The lists of packages that apt knows: fetched without touching the machine's own, and read."""
+"""Fetches apt's package lists, without touching the system's own, and reads them."""
 
 import shutil
 import subprocess
@@ -13,10 +13,10 @@ Record = dict[str, str]
 
 @contextmanager
 def fetched_lists(language: str) -> Iterator[Path]:
-    """Gives a temporary folder with the lists of the system's own sources and the descriptions in `language`.
+    """A temporary folder with the package lists of the system's own sources and the descriptions in `language`.
 
-    No rights are needed: apt-get works on private state. Where it is missing or fails the program ends with
-    one line.
+    This needs no privileges, because apt-get works on private state. If it is missing or fails, the program ends
+    with a one-line message.
     """
     apt = shutil.which("apt-get")
     if apt is None:
@@ -46,9 +46,9 @@ def _options(root: Path, language: str) -> list[str]:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yields the records of a Debian control file by field, names in lower case.
+    """Yields the records of a Debian control file as fields by their lower-case names.
 
-    The lines that continue a field follow a line feed and keep the space they begin with.
+    Continuation lines are preceded by a line feed and keep their leading space.
     """
     record: Record = {}
     key = ""

@@ -1,4 +1,4 @@
-"""The docstrings of a Python file: who has one, its summary, and its prose without markup and code."""
+"""Reads the docstrings of a Python file: their definitions, summaries, and prose without markup and code."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)[.!?](?=\s+[
 
 @dataclass(frozen=True)
 class Docstring:
-    """What stands at one definition. `name` is dotted below the module and empty for the module itself."""
+    """The docstring of one definition. `name` is dotted, relative to the module, and empty for the module itself."""
 
     name: str
     line: int
@@ -36,11 +36,11 @@ class Docstring:
 def read_docstrings(path: Path) -> list[Docstring]:
     """Returns the docstrings of a Python file in the order of the definitions; it is parsed, never run.
 
-    A file that this Python cannot parse or decode has none.
+    The result is empty if this version of Python cannot parse or decode the file.
     """
     try:
         with tokenize.open(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in files of others
+            warnings.simplefilter("ignore")  # about invalid escapes in other people's files
             tree = ast.parse(file.read())
     except (SyntaxError, ValueError, OSError, RecursionError):
         return []
@@ -49,7 +49,7 @@ def read_docstrings(path: Path) -> list[Docstring]:
 
 
 def _definitions(node: ast.AST, *, prefix: str) -> Iterator[tuple[str, Documented]]:
-    """Yields the module and every class and function in it, those inside functions not included."""
+    """Yields the module and every class and function in it, except those inside functions."""
     if isinstance(node, ast.Module):
         yield "", node
     for child in ast.iter_child_nodes(node):
@@ -67,9 +67,9 @@ def _docstring(name: str, node: Documented, *, text: str) -> Docstring:
 
 
 def signature(node: Documented) -> str:
-    """Returns the names of the parameters in parentheses, without `self`, defaults and annotations.
+    """Returns the parameter names in parentheses, without `self`, defaults and annotations.
 
-    A class or a module has none, and neither has a property.
+    It is empty for classes, modules and properties.
     """
     if not isinstance(node, FUNCTIONS) or "property" in map(ast.unparse, node.decorator_list):
         return ""
@@ -96,7 +96,7 @@ def split_summary(text: str) -> tuple[str, str]:
 
 
 def _plain(lines: list[str]) -> str:
-    """Returns the words of reStructuredText on one line: no roles, quotes, emphasis and underlines."""
+    """Returns the words of reStructuredText on one line, without roles, quotes, emphasis and underlines."""
     worded = [line for line in lines if not line.strip() or any(map(str.isalnum, line))]
     text = " ".join(" ".join(worded).split())
     for markup in (ROLE, QUOTED, EMPHASIS):
@@ -105,12 +105,12 @@ def _plain(lines: list[str]) -> str:
 
 
 def _without_code(lines: list[str]) -> list[str]:
-    """Returns the lines, those of doctests, fenced or literal blocks, formulas and other directives blank.
+    """Returns the lines, with doctests, fenced and literal blocks, formulas and other directives blanked out.
 
-    What a note, a warning and the like say is kept.
+    The text of admonitions, such as notes and warnings, is kept.
     """
     kept: list[str] = []
-    block: Optional[int] = None  # the indentation of the line whose indented block is left out
+    block: Optional[int] = None  # indentation of the line whose indented block is being left out
     doctest = fenced = False
     for raw in lines:
         line = ADMONITION.sub("", raw)

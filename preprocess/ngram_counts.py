@@ -1,8 +1,8 @@
-"""Exact counts of n-grams in text of any size, in memory that does not grow with it.
+"""Counts n-grams exactly, in text of any size, with memory that does not grow with it.
 
-An n-gram of vocabulary rows is one number, its rows being the digits in base V (int64: V³ < 2⁶³). Each block of text
-gives a run, its n-grams in order with their counts, which goes to the disk; the runs are merged in order, a window of
-each in memory at a time.
+An n-gram of vocabulary rows is one number, with its rows as digits in base V (int64: V³ < 2⁶³). Each block of text
+produces a run, its sorted n-grams with their counts, which is written to disk; the runs are merged in order, with one
+window of each in memory at a time.
 """
 
 import os
@@ -24,13 +24,13 @@ from s2sft_fairseq.common.utf8 import explain_bad_utf8
 BLOCK = 8 << 20  # bytes of text that a worker counts at a time
 ROOM = 1 << 20  # records in memory while runs are merged
 RECORD = 16  # bytes
-BREAK = -1  # the row of what no n-gram reaches over
-MARGIN = 1 << 12  # bytes, more than the few tokens of a vocabulary take that a block looks ahead
+BREAK = -1  # the row of what no n-gram may contain
+MARGIN = 1 << 12  # bytes that a block looks ahead, more than a few tokens of a vocabulary take
 WHITESPACE = re.compile(rb"\s")
 
 
 class Block(NamedTuple):
-    """A range of a file's bytes that ends where a token does; lines of any length fall into such blocks."""
+    """A byte range of a file that ends at the end of a token; lines of any length are split into such blocks."""
 
     path: Path
     start: int
@@ -38,7 +38,7 @@ class Block(NamedTuple):
 
 
 class Runs:
-    """Runs of one order in a file: records (n-gram, count), int64 [total, 2].
+    """The runs of one order, in a file: records (n-gram, count), int64 [total, 2].
 
     Args:
         path: the file.
@@ -50,7 +50,7 @@ class Runs:
         path.touch()
 
     def append(self, run: Path, length: int, total: int) -> None:
-        """Takes over the file of a run with so many records, whose counts add up to `total`."""
+        """Moves the file of a run with `length` records to the end; `total` is the sum of their counts."""
         with open(self.path, "ab") as whole, open(run, "rb") as part:
             shutil.copyfileobj(part, whole)
         run.unlink()
@@ -59,9 +59,9 @@ class Runs:
             self.total += total
 
     def merged(self, room: int = ROOM) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields n-grams and their counts over all runs, each int64 [n], in ascending order, about `room` at a time.
+        """Yields n-grams with their counts over all runs, each int64 [n], in ascending order, about `room` at a time.
 
-        What is yielded reaches to the last n-gram that every window has seen.
+        Each batch ends at the last n-gram that all windows have reached.
         """
         stops = np.cumsum(self.lengths)
         left = [(int(stop) - length, int(stop)) for stop, length in zip(stops, self.lengths)]
@@ -84,14 +84,14 @@ def read_records(file: BinaryIO, start: int, stop: int) -> np.ndarray:
 
 
 def added_up(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different n-grams of records [n, 2] in ascending order, and the sums of their counts."""
+    """The distinct n-grams of records [n, 2] in ascending order, and the sums of their counts."""
     records = records[np.argsort(records[:, 0], kind="stable")]
     first = np.flatnonzero(np.diff(records[:, 0], prepend=-1))
     return records[first, 0], np.add.reduceat(records[:, 1], first)
 
 
 def parted(paths: Iterable[Path], size: int = BLOCK) -> Iterator[Block]:
-    """Yields the blocks of all files, of `size` bytes and what is left of their last token."""
+    """Yields the blocks of all files, of `size` bytes plus the rest of their last token."""
     for path in paths:
         start, end = 0, os.path.getsize(path)
         with open(path, "rb") as file:
@@ -102,7 +102,7 @@ def parted(paths: Iterable[Path], size: int = BLOCK) -> Iterator[Block]:
 
 
 def end_of_token(file: BinaryIO, place: int) -> int:
-    """Where the first whitespace of a file from a place on is, or the file's end."""
+    """The position of the first whitespace from `place` on, or the end of the file."""
     file.seek(place)
     for chunk in iter(partial(file.read, MARGIN), b""):
         found = WHITESPACE.search(chunk)
@@ -113,10 +113,10 @@ def end_of_token(file: BinaryIO, place: int) -> int:
 
 
 def encoded(block: Block, rows: Mapping[str, int]) -> tuple[np.ndarray, int]:
-    """The rows of a block's tokens and of those behind it in its last line, as far as MARGIN reaches, int64 [T].
+    """The rows of a block's tokens, and of those after it on its last line, up to MARGIN bytes, int64 [T].
 
-    Between lines, and for tokens that have no row, there is a break. Tokens are parted as fairseq-preprocess parts
-    them, at whitespace of any kind.
+    There is a BREAK between lines, and for tokens without a row. Tokens are separated by any whitespace, as in
+    fairseq-preprocess.
 
     Returns:
         the rows, and how many of them are the block's own.
@@ -145,7 +145,7 @@ def decoded(text: bytes, block: Block) -> str:
 
 
 def ngrams(rows: np.ndarray, order: int, base: int) -> np.ndarray:
-    """The numbers of all n-grams of rows [T] that reach over no break."""
+    """The numbers of all n-grams of rows [T] that contain no BREAK."""
     count = max(0, len(rows) - order + 1)
     number, whole = np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
     for offset in range(order):
@@ -164,10 +164,10 @@ def spelled(number: int, order: int, tokens: Sequence[str]) -> list[str]:
 def count_block(
     numbered: tuple[int, Block], *, folder: Path, rows: Mapping[str, int], base: int, orders: Sequence[int]
 ) -> tuple[Block, list[tuple[Path, int, int]]]:
-    """Writes a run for each order, of the n-grams that begin in a block.
+    """Writes one run per order, with the n-grams that begin in a block.
 
     Returns:
-        the block, and the files, numbers of records and sums of counts of its runs.
+        the block, and each run's file, number of records and sum of counts.
     """
     number, block = numbered
     (found, own), written = encoded(block, rows), []
@@ -185,12 +185,12 @@ def count(
     """Counts the n-grams of every order in all files, with a progress bar.
 
     Args:
-        paths: UTF-8 text, tokens separated by whitespace; n-grams do not reach from line to line.
-        rows: the tokens that are counted, and their rows, below `base`; n-grams do not reach over others.
-        base: how many rows there are.
-        folder: where the runs go, at most 16 bytes an n-gram of the text.
-        orders: lengths of n-grams.
-        workers: processes that count; each holds a block of text.
+        paths: UTF-8 text, tokens separated by whitespace; n-grams do not cross line ends.
+        rows: the tokens to count, with their rows, below `base`; n-grams do not contain other tokens.
+        base: the number of rows.
+        folder: the folder for the runs, with at most 16 bytes per n-gram of the text.
+        orders: the lengths of n-grams.
+        workers: number of processes; each holds one block of text in memory.
 
     Raises:
         UserError: a file is not UTF-8.

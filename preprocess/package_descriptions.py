@@ -1,8 +1,8 @@
 """Makes pairs of text and summary from the descriptions of the packages of Debian or Ubuntu.
 
-The one-line synopsis of a package is the target and its long description is the source. The lists of packages
-are fetched with apt-get from the system's own sources into a temporary folder, or read from --lists. All
-packages built from one source package fall into the same split, by a hash of its name, whatever the language.
+The one-line synopsis of a package is the target, and its long description is the source. The package lists are
+fetched with apt-get from the system's own sources into a temporary folder, or read from --lists. All packages built
+from the same source package are in the same split, chosen by a hash of its name, whatever the language.
 """
 
 import argparse
@@ -28,14 +28,14 @@ NO_SUBJECT_NAME = re.compile(r"-(?:dbg|dbgsym|debug)$")
 
 
 class Origin(NamedTuple):
-    """What a binary package was built from."""
+    """The source package that a binary package was built from."""
 
     source: str
     version: str
 
 
 def read_origins(lists: Path) -> dict[str, Origin]:
-    """Returns the source package and version of every binary package of the *_Packages files of a folder."""
+    """Returns source package and version of every binary package in the *_Packages files of a folder."""
     origins: dict[str, Origin] = {}
     for path in sorted(lists.glob("*_Packages")):
         for record in read_records(path):
@@ -46,7 +46,7 @@ def read_origins(lists: Path) -> dict[str, Origin]:
 
 
 def translations(lists: Path) -> dict[str, list[Path]]:
-    """Returns the files of descriptions of a folder by language; apt writes the `_` of zh_CN as %5f."""
+    """Returns the description files of a folder by language; apt writes the `_` of zh_CN as %5f."""
     found: dict[str, list[Path]] = {}
     for path in sorted(lists.glob("*_i18n_Translation-*")):
         found.setdefault(unquote(path.name).rpartition("Translation-")[2], []).append(path)
@@ -64,21 +64,21 @@ def read_descriptions(lists: Path, language: str) -> Iterator[tuple[str, str, st
 
 
 def paragraphs(body: str) -> tuple[str, ...]:
-    """Returns the paragraphs of a long description, one line each; lines with a lone dot part them."""
+    """Returns the paragraphs of a long description, one line each; they are separated by lines with a single dot."""
     return tuple(filter(None, map(one_line, re.split(r"\n \.[ \t]*(?=\n|$)", body))))
 
 
 def has_subject(name: str, synopsis: str, body: str) -> bool:
-    """Whether a package describes itself at some length and is no placeholder and no debugging symbols."""
+    """Whether a package has a long enough description and is neither a placeholder nor debugging symbols."""
     if NO_SUBJECT_NAME.search(name) or NO_SUBJECT.search(synopsis) or NO_SUBJECT.search(body):
         return False
     return bool(synopsis) and count_words(body) >= MIN_BODY_WORDS
 
 
 def read_pairs(lists: Path, language: str) -> Iterator[Pair]:
-    """Yields the pairs of a folder of package lists, one for each first paragraph of a source package.
+    """Yields the pairs of a folder of package lists, one per different first paragraph of a source package.
 
-    Packages built from one source (`-dev`, `-doc`, ...) repeat each other; the shortest name is kept.
+    Packages built from one source (`-dev`, `-doc`, ...) repeat each other; the one with the shortest name is kept.
     """
     origins = read_origins(lists)
     seen: set[tuple[str, str]] = set()
@@ -94,7 +94,7 @@ def read_pairs(lists: Path, language: str) -> Iterator[Pair]:
 
 
 def make_pairs(lists: Path, language: str, *, to: Path) -> None:
-    """Reads the lists of a folder and writes the pairs; without any the program ends with one line."""
+    """Reads the lists of a folder and writes the pairs; if there are none, ends the program with a one-line message."""
     found = translations(lists)
     if language not in found:
         there = f"those there are in: {', '.join(found)}" if found else "there are none in any language"
@@ -114,13 +114,15 @@ def parse_arguments() -> argparse.Namespace:
     parser = parser_of_pairs(
         __doc__, example="python preprocess/package_descriptions.py --to text/packages-fr --lang fr"
     )
-    parser.add_argument("--lang", type=language_code, default="en", help="en, fr, zh_CN, ... (default: %(default)s)")
+    parser.add_argument(
+        "--lang", type=language_code, default="en", help="language: en, fr, zh_CN, ... (default: %(default)s)"
+    )
     parser.add_argument(
         "--lists",
         type=Path,
         metavar="DIR",
-        help="fetch nothing, read the uncompressed *_Packages and *_i18n_Translation-* files of DIR "
-        "(/var/lib/apt/lists, say)",
+        help="instead of fetching the lists, read the uncompressed *_Packages and *_i18n_Translation-* files in DIR, "
+        "such as /var/lib/apt/lists",
     )
     return parser.parse_args()
 

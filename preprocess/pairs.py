@@ -1,4 +1,4 @@
-"""Source and target texts, split by what they come from and written as fairseq reads them."""
+"""Pairs of source and target: assigned to splits by their origin, and written in fairseq's format."""
 
 import argparse
 import hashlib
@@ -10,11 +10,11 @@ from typing import Optional
 
 from text_files import one_line, write_files
 
-PERCENT = {"test": 5, "valid": 3}  # of the groups; the rest is for training
+PERCENT = {"test": 5, "valid": 3}  # of the groups; the rest are for training
 SPLITS = ("train", "valid", "test")
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
-"""A letter of Chinese or Japanese counts as one. The package's own table (common/characters.py) has rarer letters too;
-here the ranges stay as they were when the texts of the published results were chosen by them."""
+"""Each Chinese or Japanese character counts as a word. The package's own table (common/characters.py) also has rarer
+characters; here the ranges are kept with which the texts of the published results were chosen."""
 
 Splits = dict[str, list["Pair"]]
 
@@ -23,8 +23,8 @@ Splits = dict[str, list["Pair"]]
 class Pair:
     """A text and its summary.
 
-    `group` names what the pair was taken from (a module, a source package): the pairs of one group resemble
-    each other and so always fall into the same split. `origin` is the pair's row of the table of origins.
+    `group` names the origin of the pair (a module, a source package): the pairs of one group resemble each other, so
+    they are always in the same split. `origin` is the pair's row in the table of origins.
     """
 
     group: str
@@ -34,12 +34,12 @@ class Pair:
 
 
 def count_words(text: str) -> int:
-    """Returns how many words `text` has, numbers and punctuation not counted."""
+    """Returns the number of words in `text`, without numbers and punctuation."""
     return len(WORD.findall(text))
 
 
 def split_of(group: str) -> str:
-    """Returns the split of a group; it depends on the name alone and so is the same on every machine."""
+    """Returns the split of a group; it only depends on the group's name, so it is the same on every machine."""
     digest = hashlib.blake2b(group.encode("utf-8"), digest_size=8).digest()
     percentile = int.from_bytes(digest, "big") % 100
     for split, percent in PERCENT.items():
@@ -50,10 +50,10 @@ def split_of(group: str) -> str:
 
 
 def split_pairs(pairs: Iterable[Pair]) -> Splits:
-    """Returns the pairs of each split in a fixed order, without repetitions.
+    """Returns the pairs of each split in a fixed order, without duplicates.
 
-    A pair is dropped when the same two texts were taken already, and also when its source or its target alone
-    stands in a split taken before it. Test is taken first and train last, so nothing trained on is tested.
+    A pair is dropped if an earlier one has the same two texts, and also if its source or its target alone occurs in a
+    split that was filled earlier. Test is filled first and train last, so no test text is trained on.
     """
     members: Splits = {split: [] for split in SPLITS}
     for pair in sorted(pairs):
@@ -66,7 +66,7 @@ def split_pairs(pairs: Iterable[Pair]) -> Splits:
 
 
 def _first_of_each(pairs: Iterable[Pair], *, taken: set[str]) -> list[Pair]:
-    """Returns the pairs none of whose texts is `taken`, the first of those with the same two texts."""
+    """Returns the pairs without texts in `taken`, and only the first of those with the same two texts."""
     unique: dict[tuple[str, str], Pair] = {}
     for pair in pairs:
         if pair.source not in taken and pair.target not in taken:
@@ -93,10 +93,7 @@ def pair_files(splits: Splits, folder: Path) -> dict[Path, list[str]]:
 
 
 def write_pairs(pairs: Iterable[Pair], folder: Path) -> Splits:
-    """Splits `pairs`, writes them below `folder`, says how many there are and returns them.
-
-    Without a single pair to train on the program ends with one line and writes nothing.
-    """
+    """Splits `pairs`, writes them to `folder`, prints how many there are and returns them."""
     splits = split_pairs(pairs)
     write_files(pair_files(splits, folder))
     print(f"{folder}: " + ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS))
@@ -104,17 +101,17 @@ def write_pairs(pairs: Iterable[Pair], folder: Path) -> Splits:
 
 
 def parser_of_pairs(description: Optional[str], *, example: str) -> argparse.ArgumentParser:
-    """Returns the parser of a program that writes pairs; it has --to, the folder for them.
+    """Returns the parser of a program that writes pairs, with the option --to for their folder.
 
     Args:
-        description: the program's ``__doc__``, shown as it is written.
-        example: a command line to show below the options.
+        description: the program's ``__doc__``, shown with its line breaks.
+        example: a command line to show after the options.
     """
     parser = argparse.ArgumentParser(
         description=description,
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    where = "where {train,valid,test}.{src,tgt,origin.tsv} go"
+    where = "folder for {train,valid,test}.{src,tgt,origin.tsv}"
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help=where)
     return parser

@@ -1,16 +1,16 @@
-"""Splits text into the pieces of a vocabulary, line by line, with the flags that fairseq-generate takes to join them.
+"""Tokenizes text into pieces, line by line, with the same options as fairseq-generate, which joins them again.
 
-A pretrained model of any family (BERT, RoBERTa, XLM-R, ...), its directory telling how:
+With the tokenizer of a pretrained model of any family (BERT, RoBERTa, XLM-R, ...), from its directory:
 
     python preprocess/pieces.py --s2s-ft-vocab PRETRAINED_DIR \\
         --inputs raw/train.src raw/train.tgt --outputs pieces/train.src pieces/train.tgt
 
-fairseq's classical way, Moses and then BPE codes; languages that differ take a command each:
+In fairseq's classic way, Moses and then BPE codes, with one command per language:
 
     python preprocess/pieces.py --tokenizer moses --source-lang de --bpe subword_nmt --bpe-codes codes \\
         --inputs raw/train.de --outputs pieces/train.de
 
-One line in gives one line out, an empty one included. Files given together must have the same number of lines.
+Each line of input, even an empty one, gives one line of output. All inputs must have the same number of lines.
 """
 
 import argparse
@@ -33,10 +33,10 @@ INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fa
 
 
 class Pipeline:
-    """A tokenizer, if one is asked for, and an encoder.
+    """A tokenizer, if one was chosen, followed by an encoder.
 
     Args:
-        args: the command line, as :func:`arguments` returns it.
+        args: the result of :func:`arguments`.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -52,29 +52,29 @@ class Pipeline:
 
 
 def arguments(words: Optional[list[str]] = None) -> argparse.Namespace:
-    """Returns the command line, with the options of the encoder and the tokenizer that it names."""
+    """Returns the command line, with the options of the --bpe and --tokenizer that it names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, allow_abbrev=False
     )
     parser.add_argument("--bpe", choices=sorted(BPE_REGISTRY), default="s2s_ft", help="encoder (default: %(default)s)")
-    parser.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="tokenizer before it (default: none)")
+    parser.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="applied before --bpe (default: none)")
     chosen, _ = parser.parse_known_args(words)
     for registry, choice in (("bpe", chosen.bpe), ("tokenizer", chosen.tokenizer)):
         add_registered_options(parser.add_argument_group(f"--{registry} {choice}"), registry, choice)
     files = parser.add_argument_group("files")
-    files.add_argument("--inputs", type=Path, nargs="+", required=True, help="UTF-8 text, a record a line")
-    files.add_argument("--outputs", type=Path, nargs="+", required=True, help="as many files for the pieces")
-    parser.add_argument("-h", "--help", action="help", help="show this text, with the options of the --bpe given")
+    files.add_argument("--inputs", type=Path, nargs="+", required=True, help="UTF-8 text files, one record per line")
+    files.add_argument("--outputs", type=Path, nargs="+", required=True, help="files for the pieces, one per input")
+    parser.add_argument("-h", "--help", action="help", help="show this help, with the options of the --bpe given")
     args = parser.parse_args(words)
     for name in (name for name, value in vars(args).items() if value == "???"):
         parser.error(f"--bpe {args.bpe} needs --{name.replace('_', '-')}")
     if len(args.inputs) != len(args.outputs):
-        parser.error(f"{len(args.inputs)} inputs but {len(args.outputs)} outputs; expected one output an input")
+        parser.error(f"{len(args.inputs)} inputs but {len(args.outputs)} outputs; expected one output per input")
     return args
 
 
 def build_pipeline(args: argparse.Namespace) -> Pipeline:
-    """Ends the program with one line when a package or a file is missing."""
+    """Builds the pipeline; ends the program with a one-line message if a package or a file is missing."""
     try:
         return Pipeline(args)
     except ImportError as error:
@@ -85,11 +85,11 @@ def build_pipeline(args: argparse.Namespace) -> Pipeline:
 
 
 def check_line_counts(paths: Iterable[Path]) -> None:
-    """Ends the program with one line when the files differ in their number of lines."""
+    """Ends the program with a one-line message if the files have different numbers of lines."""
     counts = {path: count_lines(path) for path in paths}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{path} has {count:,}" for path, count in counts.items())
-        sys.exit(f"the files differ in their number of lines: {found}; expected line n of each to be one record")
+        sys.exit(f"the files have different numbers of lines: {found}; expected one line of each per record")
 
 
 def pieces(pipeline: Pipeline, path: Path) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Makes pairs of text and summary from the docstrings of Python and of installed packages.
 
-The summary line of a function, a class or a module is the target. The source is its name, its parameters and
-the prose below that line. Files are parsed, nothing is imported or downloaded. All pairs of one module fall
-into the same split, chosen by a hash of the module's name: the same text is held out on every machine.
+The summary line of a function, a class or a module is the target. The source consists of its name, its parameters
+and the prose after that line. Files are only parsed; nothing is imported or downloaded. All pairs of one module are
+in the same split, chosen by a hash of the module's name, so the same text is held out on every machine.
 """
 
 import argparse
@@ -53,7 +53,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Entry:
-    """A docstring and the module it stands in."""
+    """A docstring and its module."""
 
     module: Module
     doc: Docstring
@@ -80,7 +80,7 @@ class Entry:
 
 
 def modules_of(package: str) -> list[Module]:
-    """Returns the Python files of an installed package or the standard library, without tests.
+    """Returns the Python files of an installed package or of the standard library, without tests.
 
     Raises `importlib.metadata.PackageNotFoundError` when it is not installed.
     """
@@ -113,13 +113,13 @@ def read_entries(modules: Sequence[Module]) -> Iterator[Entry]:
 
 
 def find_modules(packages: Iterable[str], *, required: bool) -> list[Module]:
-    """Returns the modules of all packages; a missing one is an error where `required`, else a warning."""
+    """Returns the modules of all packages; a missing package is an error if `required`, otherwise a warning."""
     modules: list[Module] = []
     for package in packages:
         try:
             modules += modules_of(package)
         except metadata.PackageNotFoundError:
-            message = f"{package}: no installed package has this name; `pip list` shows what there is"
+            message = f"{package}: no installed package has this name; `pip list` shows those that exist"
             if required:
                 sys.exit(message)
             print(f"{message} (left out)", file=sys.stderr)
@@ -127,7 +127,7 @@ def find_modules(packages: Iterable[str], *, required: bool) -> list[Module]:
 
 
 def unpaired_texts(entries: Iterable[Entry], *, held_out: Iterable[str]) -> Iterator[str]:
-    """Yields the text of the training modules' docstrings that make no pair, what is held out left out."""
+    """Yields the text of docstrings without a pair in training modules, except texts that are held out."""
     seen = set(held_out)
     for entry in entries:
         text = one_line(f"{entry.doc.summary} {entry.doc.prose}")
@@ -147,10 +147,10 @@ def parse_arguments() -> argparse.Namespace:
         "--packages",
         nargs="+",
         metavar="NAME",
-        help=f"installed packages, by the names pip uses; {STANDARD_LIBRARY} is the standard library "
+        help=f"installed packages, by their names in pip; {STANDARD_LIBRARY} is the standard library "
         f"(default: those of {', '.join(PACKAGES)} that are installed)",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="read the first N docstrings only, for a quick look")
+    parser.add_argument("--limit", type=int, metavar="N", help="read only the first N docstrings, for a quick look")
     parser.add_argument(
         "--monolingual",
         type=Path,

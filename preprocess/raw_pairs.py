@@ -1,19 +1,19 @@
-"""Makes pairs of source and target of a published data set, one file a split and side.
+"""Makes pairs of source and target from a published data set, one file per split and side.
 
     python preprocess/raw_pairs.py --format squad --raw squad --to raw \\
         --s2s-ft-vocab PRETRAINED_DIR --max-source-positions 464
 
-writes raw/train.src, raw/train.tgt, the same for valid and test, and raw/SPLIT.ref, the references as the metrics want
-them (several of one example stand between tabs). A source of several parts has the separator of the pretrained model
-between them. With --max-source-positions the part of a long text is kept that the papers keep: that with the answer, or
-nearest to the question; of what was said before, the latest turns. Without it the model cuts the end. For a model with
---source-layout grounded_dialogue say so: the text then stands first, and its separator stays even if there is no text.
-Of --tokens, those that the model's vocabulary lacks are written to raw/added_tokens.txt, for --vocab-add. Words of
---unknown become the model's own token for what it does not know, but not in the references.
+writes raw/train.src, raw/train.tgt, the same for valid and test, and raw/SPLIT.ref, the references for the metrics
+(several references of one example are separated by tabs). Parts of a source are separated by the pretrained model's
+separator. With --max-source-positions, long texts are shortened as in the papers: to the part with the answer, or
+closest to the question, and to the latest turns of a dialogue. Without it, the model cuts the end. With
+--source-layout grounded_dialogue, as in the model, the text comes first, and its separator is kept even without a text.
+Those of --tokens that are not in the model's vocabulary are written to raw/added_tokens.txt, for --vocab-add. Words of
+--unknown are replaced by the model's own unknown token, except in the references.
 
-A data set that is no longer in its published form may be SPLIT.tsv (source, tab, target), SPLIT.csv or SPLIT.jsonl
-(article and highlights, document and summary, src and tgt), or SPLIT.src with SPLIT.tgt; any file may be compressed
-(.gz). Malformed records are left out, counted and reported with their place.
+A data set that is no longer in its published format may consist of SPLIT.tsv (source, tab, target), SPLIT.csv or
+SPLIT.jsonl (article and highlights, document and summary, src and tgt), or SPLIT.src with SPLIT.tgt; any file may be
+compressed (.gz). Malformed records are left out, counted and reported with their position.
 """
 
 import argparse
@@ -47,22 +47,22 @@ SPLITS = ("train", "valid", "test")
 SIDES = ("src", "tgt", "ref")
 KNOWLEDGE_FIRST = "grounded_dialogue"
 ENDS = 2  # [CLS] and [SEP]
-AT_ONCE = 2048  # examples, of which there must be so many for more than one process to begin
-CHUNK = 32  # examples that are handed to a process together
+AT_ONCE = 2048  # minimum number of examples for using more than one process
+CHUNK = 32  # number of examples that are passed to a process together
 MOST_WORKERS = 8
 NO_PENN_TOKENS = re.compile(r"""["()\[\]{}]|\w[,;:?](?=\s|$)|\w\w\.$""")
-"""What the Penn Treebank writes otherwise: quotes and brackets, and marks that are not apart."""
+"""What differs from Penn Treebank tokens: quotes and brackets, and punctuation that is not separated."""
 PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 
 
 class Packer:
-    """Makes one line of the parts of a source.
+    """Joins the parts of a source into one line.
 
     Args:
-        pretrained: directory of the model that is to read them, if it is known.
-        longest: pieces of a source, both ends included; None: the model may cut it.
-        layout: ``--source-layout`` of that model.
-        unknown: words that stand for a word that is not known.
+        pretrained: directory of the pretrained model that will read them, if known.
+        longest: maximum number of pieces of a source, including both special tokens; None: no limit.
+        layout: the model's ``--source-layout``.
+        unknown: words that stand for unknown words.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class Packer:
         return self.with_own_unknown(self.source(example)), self.with_own_unknown(example.target)
 
     def with_own_unknown(self, text: str) -> str:
-        """A text with the model's own token for words that are not known."""
+        """A text with the model's own token for unknown words."""
         return " ".join(self.unknown.get(word, word) for word in text.split(" ")) if self.unknown else text
 
     def source(self, example: Example) -> str:
-        """The text and the turns, shortened to what the model reads, with separators between them."""
+        """The text and the turns, shortened to the maximum length, with separators between them."""
         if self.tokenizer is not None and self.room is not None and example.turns:
             example = self.fitted(example, self.tokenizer, self.room)
         if self.grounded:
@@ -101,7 +101,7 @@ class Packer:
         return f" {self.separator} ".join(filter(None, parts))
 
     def fitted(self, example: Example, tokenizer: Tokenizer, room: int) -> Example:
-        """Keeps the latest turns that fit in half of the room, the last in any case, and of the text what fits then."""
+        """Keeps the last turn, earlier ones that fit into half of the room, and as much of the text as fits then."""
         sizes = [len(tokenizer.encode(turn).split()) + 1 for turn in example.turns]
         totals = list(itertools.accumulate(reversed(sizes)))
         kept = max(1, sum(total <= (room // 2 if example.text else room) for total in totals))
@@ -117,9 +117,9 @@ class Packer:
 
 
 def in_penn_tokens(example: Example) -> Example:
-    """An example in tokens of the Penn Treebank between spaces, as the CNN/DailyMail of the papers is.
+    """An example in Penn Treebank tokens, separated by spaces, like the papers' CNN/DailyMail.
 
-    What is in such tokens already, as the authors of several papers publish it, stays as it is.
+    Text that is already in such tokens, as published by the authors of several papers, is not changed.
     """
     sentences = example.target.split(SENTENCE_END)
     if not any(map(NO_PENN_TOKENS.search, (example.text, *sentences))):
@@ -128,17 +128,17 @@ def in_penn_tokens(example: Example) -> Example:
 
 
 def tokenized(text: str) -> str:
-    """One text in tokens of the Penn Treebank."""
+    """A text in Penn Treebank tokens."""
     return penn_tokens(PUNCTUATION.sub(r" \g<0> ", text))
 
 
 def reference(example: Example) -> str:
-    """What an output is scored against; several texts stand between tabs."""
+    """The reference for scoring; several texts are separated by tabs."""
     return "\t".join((example.target, *example.others)).replace(f" {SENTENCE_END} ", REFERENCE_SENTENCE_END)
 
 
 class Lines:
-    """Makes the lines of an example, one for each of :data:`SIDES`, as the command line asks."""
+    """Makes the lines of an example, one for each of :data:`SIDES`, by the options of the command line."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.penn = args.penn_tokens
@@ -153,13 +153,13 @@ class Lines:
 
 
 class Worker:
-    """What a process of its own has: it makes its :class:`Lines` once."""
+    """The state of a worker process, which creates its :class:`Lines` once."""
 
     lines: Lines
 
     @classmethod
     def begin(cls, args: argparse.Namespace) -> None:
-        """Runs when the process begins."""
+        """Runs when the process starts."""
         cls.lines = Lines(args)
 
     @classmethod
@@ -169,7 +169,7 @@ class Worker:
 
 
 def in_order(found: Iterator[Example], lines: Lines, args: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
-    """The lines of each example in the order of the examples; of many, so many at a time by several processes."""
+    """The lines of each example in the order of the examples; several processes work on many examples."""
     first = list(itertools.islice(found, AT_ONCE))
     if args.workers == 1 or len(first) < AT_ONCE:
         yield from map(lines, itertools.chain(first, found))
@@ -187,7 +187,7 @@ def chosen(found: Iterator[Example], args: argparse.Namespace, split: str) -> It
 
 
 def draw(found: Iterator[Example], count: int, rng: random.Random) -> Iterator[Example]:
-    """So many examples, each as likely as any other; no more than these are held at once."""
+    """A uniform random sample of ``count`` examples; no more than these are in memory at once."""
     kept = list(itertools.islice(found, count))
     for number, example in enumerate(found, len(kept) + 1):
         place = rng.randrange(number)
@@ -197,7 +197,7 @@ def draw(found: Iterator[Example], count: int, rng: random.Random) -> Iterator[E
 
 
 def check_split(args: argparse.Namespace, split: str) -> None:
-    """Ends the program with one line if there is no split, or no example in it."""
+    """Ends the program with a one-line message if there is no such split, or no example in it."""
     records = Records(strict=args.strict, silent=True)
     if next(FORMATS[args.format](args.raw, split, records), None) is None:
         malformed = (
@@ -207,7 +207,7 @@ def check_split(args: argparse.Namespace, split: str) -> None:
 
 
 def write_split(args: argparse.Namespace, split: str, lines: Lines) -> None:
-    """Writes the files of a split and says how many examples there are, and how many were left out."""
+    """Writes the files of a split, and prints how many examples there are and how many were left out."""
     records = Records(strict=args.strict)
     found = chosen(FORMATS[args.format](args.raw, split, records), args, split)
     rows = tqdm(in_order(found, lines, args), desc=split, unit=" examples", mininterval=1, delay=3)
@@ -216,36 +216,36 @@ def write_split(args: argparse.Namespace, split: str, lines: Lines) -> None:
 
 
 def positive(word: str) -> int:
-    """A number of the command line that is 1 at least."""
+    """Parses an integer that is at least 1."""
     number = int(word)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{word}; expected 1 at least")
+        raise argparse.ArgumentTypeError(f"{word}; expected at least 1")
     return number
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--format", required=True, choices=sorted(FORMATS), help="how the data set is published")
-    parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="the data set")
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the pairs go")
-    parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="the pretrained model that is to read them")
-    parser.add_argument("--max-source-positions", type=positive, metavar="N", help="pieces of a source that it reads")
-    parser.add_argument("--tokens", nargs="+", default=[], metavar="TOKEN", help="tokens that the model must have")
-    parser.add_argument("--unknown", nargs="+", default=[], metavar="WORD", help="words that stand for an unknown one")
-    parser.add_argument("--source-layout", choices=sorted(LAYOUTS), default="plain", help="that of the model")
-    parser.add_argument("--penn-tokens", action="store_true", help="tokenize as the Penn Treebank does")
-    parser.add_argument("--limit", type=positive, metavar="N", help="examples of a split, the first (default: all)")
-    parser.add_argument("--train-examples", type=positive, metavar="N", help="draw so many to train on (default: all)")
-    parser.add_argument("--seed", type=int, default=1, help="of that draw (default: %(default)s)")
+    parser.add_argument("--format", required=True, choices=sorted(FORMATS), help="format of the data set")
+    parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="directory of the data set")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="directory for the pairs")
+    parser.add_argument("--s2s-ft-vocab", type=Path, metavar="DIR", help="directory of the pretrained model")
+    parser.add_argument("--max-source-positions", type=positive, metavar="N", help="maximum pieces per source")
+    parser.add_argument("--tokens", nargs="+", default=[], metavar="TOKEN", help="tokens that the model needs")
+    parser.add_argument("--unknown", nargs="+", default=[], metavar="WORD", help="words that mean an unknown one")
+    parser.add_argument("--source-layout", choices=sorted(LAYOUTS), default="plain", help="the model's layout")
+    parser.add_argument("--penn-tokens", action="store_true", help="write Penn Treebank tokens")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N examples per split")
+    parser.add_argument("--train-examples", type=positive, metavar="N", help="draw N examples for training")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the draw (default: %(default)s)")
     parser.add_argument(
         "--workers",
         type=positive,
         default=min(MOST_WORKERS, os.cpu_count() or 1),
         metavar="N",
-        help="processes that make lines of many examples; the files are the same (default: %(default)s)",
+        help="number of processes; it does not affect the files (default: %(default)s)",
     )
-    parser.add_argument("--strict", action="store_true", help="end at the first malformed record")
+    parser.add_argument("--strict", action="store_true", help="stop at the first malformed record")
     return parser.parse_args()
 
 

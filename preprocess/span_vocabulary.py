@@ -1,15 +1,15 @@
-"""Finds the bigrams and trigrams of a text that belong together, for the span flow of ERNIE-GEN (paper 003, 3.3).
+"""Finds significant bigrams and trigrams in text, for the span flow of ERNIE-GEN (paper 003, 3.3).
 
     python preprocess/span_vocabulary.py --vocab PRETRAINED_DIR --to spans.txt pieces/train.tgt
     fairseq-train ... --finetune-method infilling --word-flow-weight 0.5 --span-vocab spans.txt
 
-The text is that which fairseq-preprocess reads: pieces, a sentence or a document a line. An n-gram w is rated by
-t = (p(w) - Π p(w_i)) / sqrt(p(w) (1 - p(w)) / N), p being its share of the N n-grams of its length: how far it is from
-what its tokens would make by chance. A line of the output is an n-gram, a tab and its t, the best bigrams first, then
-the best trigrams. Special tokens and [unusedN] belong to no n-gram.
+The text is the input of fairseq-preprocess: pieces, one sentence or document per line. The score of an n-gram w is
+t = (p(w) - Π p(w_i)) / sqrt(p(w) (1 - p(w)) / N), where p is its share of the N n-grams of its length: how far its
+frequency is from chance. Each line of the output is an n-gram, a tab and its t; the best bigrams come first, then the
+best trigrams. N-grams do not contain special tokens or [unusedN].
 
-All n-grams are counted exactly, however large the text: counts go to the disk, next to --to, at most 48 bytes a token
-of the text, and no process takes more than about 400 MB of memory.
+All n-grams are counted exactly, however large the text is: counts are kept on disk, next to --to, with at most 48 bytes
+per token of the text, and no process uses more than about 400 MB of memory.
 """
 
 import argparse
@@ -30,9 +30,9 @@ from s2sft_fairseq.text.special_tokens import is_ordinary
 
 
 def t_statistics(counts: np.ndarray, total: int, by_chance: np.ndarray) -> np.ndarray:
-    """How far n-grams with these counts [n], of `total` ones, lie above their probability by chance [n].
+    """The t of n-grams with these counts [n] out of `total`, and these probabilities by chance [n].
 
-    An n-gram beside which there is no other has no deviation: its t is infinite, or 0 if chance would make it, too.
+    If there is no other n-gram, the deviation is 0: t is infinite, or 0 if the probability by chance is 1 as well.
     """
     share = counts / total
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -49,9 +49,9 @@ def chance(keys: np.ndarray, order: int, unigrams: np.ndarray) -> np.ndarray:
 
 
 def best(runs: Runs, order: int, unigrams: np.ndarray, *, size: int, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """The n-grams with the highest t, at most `size` with at least `least`, and their t; equal ones in their order.
+    """The at most `size` n-grams with the highest t that is at least `least`, with their t; ties in ascending order.
 
-    To nine decimals, for those of the same tokens in another order are equal but for the last digits.
+    t is rounded to nine decimals, because n-grams of the same tokens in another order differ in the last digits.
     """
     keys, rated = np.zeros(0, dtype=np.int64), np.zeros(0)
     for found, counts in tqdm(runs.merged(), desc=f"{order}-grams", unit=" parts"):
@@ -71,12 +71,12 @@ def shares(runs: Runs, size: int) -> np.ndarray:
 
 
 def spans(args: argparse.Namespace, folder: Path) -> Iterator[str]:
-    """Yields the lines of the vocabulary of spans; the folder takes what does not fit into memory."""
+    """Yields the lines of the span vocabulary; `folder` is for what does not fit into memory."""
     tokens = vocabulary.read(args.vocab)
     rows = {token: row for row, token in enumerate(tokens) if is_ordinary(token)}
     ones, twos, threes = count(args.text, rows, len(tokens), folder, orders=(1, 2, 3), workers=args.workers)
     if not ones.total:
-        sys.exit(f"{args.text[0]}: no token of {args.vocab} in the files given; expected pieces of that vocabulary")
+        sys.exit(f"{args.text[0]}: the files have no token of {args.vocab}; expected pieces of that vocabulary")
     unigrams = shares(ones, len(tokens))
     for order, runs, size in ((2, twos, args.bigrams), (3, threes, args.trigrams)):
         for key, t in zip(*best(runs, order, unigrams, size=size, least=args.min_t)):
@@ -87,19 +87,19 @@ def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path, nargs="+", help="UTF-8 files of pieces, separated by spaces")
-    parser.add_argument("--vocab", type=Path, required=True, help="directory or vocabulary of the pretrained model")
-    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--bigrams", type=int, default=200_000, help="how many (default: %(default)s)")
-    parser.add_argument("--trigrams", type=int, default=50_000, help="how many (default: %(default)s)")
     parser.add_argument(
-        "--min-t", type=float, default=0.0, help="the least t of an n-gram, though there be room (default: %(default)s)"
+        "--vocab", type=Path, required=True, help="directory or vocabulary file of the pretrained model"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes that count (default: %(default)s)")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--bigrams", type=int, default=200_000, help="maximum number (default: %(default)s)")
+    parser.add_argument("--trigrams", type=int, default=50_000, help="maximum number (default: %(default)s)")
+    parser.add_argument("--min-t", type=float, default=0.0, help="minimum t of an n-gram (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes that count (default: %(default)s)")
     return parser.parse_args()
 
 
 def check(args: argparse.Namespace) -> None:
-    """Ends the program with one line for what can be told before anything is counted."""
+    """Ends the program with a one-line message about mistakes that can be found before counting."""
     for flag, value, least in (
         ("--workers", args.workers, 1),
         ("--bigrams", args.bigrams, 0),
@@ -111,19 +111,19 @@ def check(args: argparse.Namespace) -> None:
         sys.exit(f"--min-t {args.min_t}; expected a number")
     for path in args.text:
         if not path.is_file():
-            sys.exit(f"{path}: {'no file' if path.exists() else 'no such file'}; expected UTF-8 text")
+            sys.exit(f"{path}: {'not a file' if path.exists() else 'no such file'}; expected UTF-8 text")
     if args.to.is_dir():
         sys.exit(f"--to {args.to} is a directory; expected the file to write")
 
 
 def found_spans(args: argparse.Namespace) -> list[str]:
-    """The lines of the vocabulary of spans; what does not fit into memory lies beside it for the time being."""
+    """The lines of the span vocabulary; what does not fit into memory is stored next to it temporarily."""
     try:
         args.to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=args.to.parent, prefix=f".{args.to.name}.") as folder:
             return list(spans(args, Path(folder)))
     except OSError as error:
-        sys.exit(f"{args.to}: cannot be made: {error}")
+        sys.exit(f"{args.to}: cannot be written: {error}")
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def main() -> None:
     if not lines:
         sys.exit(
             f"{args.text[0]}: no n-gram has a t of {args.min_t} or more; expected text with several tokens of "
-            f"{args.vocab} a line, or a lower --min-t"
+            f"{args.vocab} per line, or a lower --min-t"
         )
     write_files({args.to: lines})
     print(f"{args.to}: {len(lines):,} spans")

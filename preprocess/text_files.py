@@ -1,4 +1,4 @@
-"""One line a record, and several files of them that are written together."""
+"""Writes files with one record per line, several of them together."""
 
 import sys
 import unicodedata
@@ -11,10 +11,10 @@ UNWANTED = {"Cc", "Cs"}  # Unicode categories: control characters, lone surrogat
 
 
 def one_line(text: str) -> str:
-    """Returns `text` with each run of whitespace, line separators of any kind included, made one space.
+    """Returns `text` with each run of whitespace, including line separators of any kind, replaced by one space.
 
-    Control characters and lone surrogates, which UTF-8 cannot hold, are dropped: a line stays one line for a
-    reader that splits on line feeds as well as for one that uses `str.splitlines`.
+    Control characters and lone surrogates, which UTF-8 cannot encode, are dropped, so that a line remains one line
+    both for readers that split at line feeds and for those that use `str.splitlines`.
     """
     text = " ".join(text.split())
     if text.isprintable():
@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 
 
 def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
-    """Writes column n of each row as a line of file n, whole or not at all, and returns how many lines that were."""
+    """Writes column n of each row as a line of file n, all files or none; returns the number of rows."""
     count = 0
     with texts_to_write(paths) as files:
         for row in rows:
@@ -34,7 +34,7 @@ def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
 
 
 def write_files(files: Mapping[Path, Iterable[str]]) -> None:
-    """Writes the lines of every file of `files`, all whole or none at all."""
+    """Writes the lines of each of the files, all files or none."""
     with texts_to_write(list(files)) as opened:
         for file, lines in zip(opened, files.values()):
             file.writelines(f"{line}\n" for line in lines)
@@ -42,11 +42,11 @@ def write_files(files: Mapping[Path, Iterable[str]]) -> None:
 
 @contextmanager
 def texts_to_write(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
-    """Opens files that get their names together, when all are complete; a failure on the way leaves what was there.
+    """Opens files that get their names together when all are complete; after a failure, earlier files are unchanged.
 
-    An operating system's refusal ends the program with one line.
+    An error of the operating system ends the program with a one-line message.
     """
-    from s2sft_fairseq.common.atomic_files import whole_texts  # here: what only reads need not wait for torch
+    from s2sft_fairseq.common.atomic_files import whole_texts  # here: reading alone does not wait for torch
 
     try:
         with whole_texts(paths) as files:

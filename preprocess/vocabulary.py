@@ -1,11 +1,11 @@
-"""Writes the vocabulary of a pretrained model, of any family, as a dictionary of fairseq.
+"""Writes the vocabulary of a pretrained model of any family as a fairseq dictionary.
 
     python preprocess/vocabulary.py --pretrained PRETRAINED_DIR --vocab-add new_tokens.txt --to dict.txt
     fairseq-preprocess --srcdict dict.txt --joined-dictionary ...
 
-The dictionary has all rows of the model, special tokens included. It is needed only to add tokens, or to look at:
-fairseq-preprocess takes the directory itself as well (--srcdict PRETRAINED_DIR). Added tokens stand behind all others,
-in the order of their file; give the same --vocab-add to every later command.
+The dictionary has all rows of the model, including special tokens. It is only needed to add or to inspect tokens,
+because fairseq-preprocess also accepts the directory itself (--srcdict PRETRAINED_DIR). Added tokens come after all
+others, in the order of their file; use the same --vocab-add in all later commands.
 """
 
 import argparse
@@ -26,11 +26,11 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         required=True,
         metavar="DIR",
-        help="directory of the pretrained model, or its vocabulary: vocab.txt, vocab.json, dict.txt, tokenizer.json or "
-        "a SentencePiece *.model",
+        help="directory of the pretrained model, or its vocabulary file: vocab.txt, vocab.json, dict.txt, "
+        "tokenizer.json or a SentencePiece *.model",
     )
-    parser.add_argument("--vocab-add", type=Path, metavar="FILE", help="tokens to add, one a line")
-    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the dictionary to write")
+    parser.add_argument("--vocab-add", type=Path, metavar="FILE", help="file of tokens to add, one per line")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="dictionary to write")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
-"""Trains a WordPiece vocabulary as BERT's uncased models use it and writes it as vocab.txt.
+"""Trains a WordPiece vocabulary like that of BERT's uncased models, and writes it as vocab.txt.
 
-Text is lower-cased and stripped of accents, and parted at whitespace, punctuation and each Chinese character,
-before pieces are counted. The file has one piece a line, in the order of the ids: [PAD], [UNK], [CLS], [SEP]
-and [MASK] are 0 to 4. Pieces that are equally frequent come in no fixed order, so two runs on the same text
-can differ in a few rare pieces and in ids: keep the vocab.txt that a model was trained with.
+Before pieces are counted, text is lower-cased, stripped of accents, and split at whitespace, punctuation and each
+Chinese character. The file has one piece per line, in the order of the ids; [PAD], [UNK], [CLS], [SEP] and [MASK]
+are 0 to 4. The order of equally frequent pieces is not fixed, so two runs on the same text may differ in a few rare
+pieces and in ids: keep the vocab.txt that a model was trained with.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def train_vocabulary(lines: Iterable[str], *, size: int, alphabet: int, cased: bool = False) -> list[str]:
-    """Returns at most `size` pieces in the order of their ids, of at most `alphabet` different characters."""
+    """Returns at most `size` pieces, of at most `alphabet` different characters, in the order of their ids."""
     tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=not cased)
     tokenizer.pre_tokenizer = BertPreTokenizer()
@@ -50,14 +50,14 @@ def parse_arguments() -> argparse.Namespace:
         epilog="example: python preprocess/wordpiece_vocabulary.py --to vocab.txt train.src train.tgt",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("text", type=Path, nargs="+", help="UTF-8 text files, one sentence or text a line")
-    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the vocab.txt to write")
-    parser.add_argument("--size", type=int, default=8000, help="how many pieces (default: %(default)s)")
+    parser.add_argument("text", type=Path, nargs="+", help="UTF-8 text files, one sentence or text per line")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="vocab.txt to write")
+    parser.add_argument("--size", type=int, default=8000, help="maximum number of pieces (default: %(default)s)")
     parser.add_argument(
         "--alphabet",
         type=int,
         default=200,
-        help="how many characters, the most frequent (default: %(default)s)",
+        help="maximum number of characters; the most frequent are kept (default: %(default)s)",
     )
     parser.add_argument("--cased", action="store_true", help="keep capital letters and accents")
     return parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> None:
         sys.exit(f"--size {args.size}: too small for {len(SPECIAL)} special pieces and --alphabet {args.alphabet}")
     pieces = train_vocabulary(read_all(args.text), size=args.size, alphabet=args.alphabet, cased=args.cased)
     if len(pieces) == len(SPECIAL):
-        sys.exit(f"{args.text[0]}: no text to count in the files given; nothing is written")
+        sys.exit(f"{args.text[0]}: there is no text in the files to count; nothing is written")
     write_files({args.to: pieces})
     print(f"{args.to}: {len(pieces):,} pieces")
 

@@ -1,4 +1,4 @@
-"""Lists the options that the plugin adds to fairseq's commands, whose own ``--help`` ends before it knows of them.
+"""Lists the options that the plugin adds to fairseq's commands, whose own ``--help`` does not show them.
 
 python -m s2sft_fairseq
 """
@@ -17,7 +17,7 @@ from .training.pretraining_task import PretrainingOptions
 
 SECTIONS = (
     (
-        "--task s2s_ft or s2s_pretraining (monolingual text; --objective and --fragment-… are its own)",
+        "--task s2s_ft or s2s_pretraining (monolingual text; --objective and --fragment-… belong to it alone)",
         PretrainingOptions,
     ),
     ("--arch s2s_ft (or s2s_ft_large, s2s_ft_minilm, s2s_ft_tiny)", ModelOptions),
@@ -28,7 +28,7 @@ SECTIONS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """A parser of the plugin's options, one section for each registered part."""
+    """A parser of the plugin's options, with one section per registered component."""
     listing = argparse.ArgumentParser(
         prog="fairseq-train DATA --user-dir s2sft_fairseq",
         usage="%(prog)s --task s2s_ft --arch s2s_ft --criterion s2s_ft_label_smoothed [options]",

@@ -1,13 +1,13 @@
-"""Scores outputs against references, with the metrics of the papers.
+"""Scores outputs against references with the metrics of the papers.
 
 python -m s2sft_fairseq.evaluate --metric rouge --hypothesis generate-test.txt --reference test.tgt
 
-Each file has one example a line; the hypotheses may be what fairseq-generate wrote. Beside each figure stands the
-interval in which 95 % of 1000 bootstrap samples of the examples lie.
+Each file has one example per line; the hypotheses may also be the output of fairseq-generate. Each figure comes with
+its 95 % confidence interval, from 1000 bootstrap samples of the examples.
 
-  --postprocess cnndm          the papers' post-processing first
-  --compare OTHER              a second system, and a paired bootstrap test of the difference
-  --metric NAME --help         the metric's own options
+  --postprocess cnndm          apply the papers' post-processing first
+  --compare OTHER              score a second system, with a paired bootstrap test of the difference
+  --metric NAME --help         show the metric's own options
 """
 
 import argparse
@@ -31,12 +31,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Runs the command.
 
     Raises:
-        UserError: no such metric, or files that cannot be read or do not belong together.
+        UserError: the metric does not exist, or files cannot be read or do not belong together.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     args = parser(chosen_metric(arguments)).parse_args(arguments)
     if args.trunc_len is not None and not args.postprocess:
-        raise UserError("--trunc-len cuts what --postprocess makes; expected --postprocess STEP beside it")
+        raise UserError("--trunc-len needs --postprocess STEP, whose result it cuts; add it, or leave --trunc-len out")
     scorer = built_metric(args)
     examples = scored(scorer, args.hypothesis, args)
     other = scored(scorer, args.compare, args) if args.compare else None
@@ -50,10 +50,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
 
 
 def chosen_metric(arguments: Sequence[str]) -> Optional[str]:
-    """The name of the metric that a command line names, if it names one.
+    """The name of the metric on a command line; None if it has none.
 
     Raises:
-        UserError: there is no such metric.
+        UserError: the metric does not exist.
     """
     naming = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     naming.add_argument("--metric", nargs="?")
@@ -71,12 +71,12 @@ def built_metric(args: argparse.Namespace) -> Metric:
 
 
 def parser(metric: Optional[str]) -> argparse.ArgumentParser:
-    """A parser of the command line; the metric's own options come first in its help."""
+    """The parser of the command line; the metric's own options come first in its help."""
     metrics = "metrics:\n" + listing({name: metric.summary for name, metric in METRICS.items()})
     whole = command_parser("evaluate", __doc__, epilog=metrics)
     if metric is not None:
         METRICS[metric].add_options(whole.add_argument_group(f"options of {metric}"))
-    whole.add_argument("--metric", required=True, metavar="NAME", help="one of those below")
+    whole.add_argument("--metric", required=True, metavar="NAME", help="one of the metrics listed below")
     add_files(whole)
     steps = "; ".join(f"{name}: {step.summary}" for name, step in STEPS.items())
     whole.add_argument("--postprocess", nargs="+", choices=sorted(STEPS), default=[], metavar="STEP", help=steps)
@@ -84,35 +84,37 @@ def parser(metric: Optional[str]) -> argparse.ArgumentParser:
         "--trunc-len",
         type=non_negative_int,
         metavar="N",
-        help="words of an output that --postprocess keeps, 0 for all (default: 60 for cnndm, where s2s-ft's authors "
-        "take 70 for UniLM and 160 for s2s-ft; else all)",
+        help="words of each output that --postprocess keeps, 0 for all (default: 60 for cnndm, where the authors of "
+        "s2s-ft use 70 for UniLM and 160 for s2s-ft; all for the other steps)",
     )
     whole.add_argument(
         "--resamples",
         type=non_negative_int,
         default=RESAMPLES,
         metavar="N",
-        help="bootstrap samples; 0: none (default: %(default)s)",
+        help="number of bootstrap samples; 0: no intervals and tests (default: %(default)s)",
     )
     return whole
 
 
 def add_files(whole: argparse.ArgumentParser) -> None:
-    """The options that name files."""
+    """Adds the options that name files."""
     whole.add_argument(
-        "--hypothesis", type=Path, required=True, metavar="FILE", help="outputs, or what fairseq-generate wrote"
+        "--hypothesis", type=Path, required=True, metavar="FILE", help="outputs, or the output of fairseq-generate"
     )
     whole.add_argument(
-        "--reference", type=Path, nargs="+", required=True, metavar="FILE", help="references, one file or several"
+        "--reference", type=Path, nargs="+", required=True, metavar="FILE", help="references, in one or several files"
     )
-    whole.add_argument("--source", type=Path, metavar="FILE", help="sources, for the metrics that need them")
-    whole.add_argument("--compare", type=Path, metavar="FILE", help="outputs of another system, to test the difference")
-    whole.add_argument("--json", type=Path, metavar="FILE", help="write the figures here; - for standard output")
-    whole.add_argument("--each", type=Path, metavar="FILE", help="write each example's scores here, as TSV; - as above")
+    whole.add_argument("--source", type=Path, metavar="FILE", help="sources, for metrics that need them")
+    whole.add_argument("--compare", type=Path, metavar="FILE", help="outputs of a second system to compare with")
+    whole.add_argument("--json", type=Path, metavar="FILE", help="file to write the figures to; -: standard output")
+    whole.add_argument(
+        "--each", type=Path, metavar="FILE", help="file to write each example's scores to, as TSV; -: standard output"
+    )
 
 
 def listing(summaries: Dict[str, str]) -> str:
-    """Names and what they stand for, one a line."""
+    """Names with their descriptions, one per line."""
     return "\n".join(f"  {name:<10} {summary}" for name, summary in sorted(summaries.items()))
 
 
@@ -123,13 +125,13 @@ def scored(metric: Metric, hypothesis: Path, args: argparse.Namespace) -> Exampl
 
 
 def settings(args: argparse.Namespace) -> Dict[str, Any]:
-    """What was asked for, fit for JSON."""
+    """The options of this run, ready for JSON."""
     outputs = ("json", "each")
     return {name: plain(value) for name, value in vars(args).items() if name not in outputs and value is not None}
 
 
 def plain(value: Any) -> Any:
-    """Paths as strings."""
+    """A value with its paths as strings."""
     if isinstance(value, (list, tuple)):
         items: List[Any] = [plain(item) for item in value]
         return items
@@ -137,5 +139,5 @@ def plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, such as head, ends the program
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # lets `| head` end the program quietly
     run_command(main)

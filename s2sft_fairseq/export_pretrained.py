@@ -1,9 +1,9 @@
-"""Gives a model back to the world that its weights came from: config.json, model.safetensors and vocabulary files.
+"""Exports a model to Hugging Face's format: config.json, model.safetensors and the vocabulary files.
 
     python -m s2sft_fairseq.export_pretrained --checkpoint checkpoints/checkpoint_best.pt --to exported
 
-transformers opens the directory (AutoModelForMaskedLM) if it knows the family; --pretrained takes it in any case. The
-vocabulary's files come from the directory that the model was fine-tuned from, or from beside the checkpoint.
+transformers opens the directory (AutoModelForMaskedLM) if it knows the family; --pretrained always accepts it. The
+vocabulary files come from the directory that the model was fine-tuned from, or from the checkpoint's directory.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .common.atomic_files import whole_files
+from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
 from .merge_adapters import merged_tensors
@@ -31,53 +32,49 @@ from .text.vocabulary_copy import copy_vocabulary, with_added
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.export_pretrained",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--checkpoint", required=True, type=Path, help="of fairseq-train or import_pretrained")
-    parser.add_argument("--to", dest="destination", required=True, type=Path, help="directory to write")
+    parser = command_parser("export_pretrained", __doc__)
     parser.add_argument(
-        "--vocab", type=Path, help="directory of the vocabulary's files, where they are found nowhere else"
+        "--checkpoint", required=True, type=Path, help="checkpoint of fairseq-train or import_pretrained"
     )
+    parser.add_argument("--to", dest="destination", required=True, type=Path, help="directory to write")
+    parser.add_argument("--vocab", type=Path, help="directory of the vocabulary files (default: see above)")
     return parser.parse_args(argv)
 
 
 def find_vocabulary(args: argparse.Namespace, options: Mapping[str, Any]) -> Path:
-    """The directory of the vocabulary's files; raises UserError if there is none."""
+    """The directory of the vocabulary files; raises UserError if none is found."""
     beside = [Path(options["pretrained"])] if options["pretrained"] else []
     candidates = [args.vocab] if args.vocab else [*beside, args.checkpoint.parent]
     found = next((folder for folder in candidates if vocabulary.files(folder)), None)
     if found is None:
         raise UserError(
-            f"no vocabulary's files in {' or '.join(map(str, candidates))}; name their directory with --vocab"
+            f"no vocabulary files in {' or '.join(map(str, candidates))}; name their directory with --vocab"
         )
     return found
 
 
 def dictionary_of(source: Path, options: Mapping[str, Any]) -> PretrainedDictionary:
-    """The model's vocabulary: that of a directory, and the added tokens.
+    """The model's vocabulary: that of a directory and the added tokens.
 
     Raises:
-        UserError: the directory holds another vocabulary.
+        UserError: the directory holds a different vocabulary.
     """
     dictionary = PretrainedDictionary(with_added(vocabulary.read(source), options["added_tokens"].split()))
     if dictionary.fingerprint() != options["vocabulary"]:
         raise UserError(
-            f"{source} holds the vocabulary {dictionary.fingerprint()}, the model was trained with "
+            f"{source} holds the vocabulary {dictionary.fingerprint()}, but the model was trained with "
             f"{options['vocabulary']}; name the right directory with --vocab"
         )
     return dictionary
 
 
 def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
-    """The family in whose form a model is written.
+    """The family whose format the model is written in.
 
-    RoBERTa with pieces of SentencePiece is XLM-R, BERT with dialogue turns is ERNIE.
+    RoBERTa with a SentencePiece model is XLM-R, BERT with dialogue turns is ERNIE.
 
     Raises:
-        UserError: a table of turns that the family has no name for.
+        UserError: the model has a table of turns, but the family has none.
     """
     name = options["pretrained_type"] or ("unilmv2" if options["relative_buckets"] else "bert")
     if name == "roberta" and any(file.suffix == ".model" for file in files):
@@ -85,14 +82,12 @@ def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
     if options["turn_rows"] and name == "bert":
         name = "ernie"
     if options["turn_rows"] and name != "ernie":
-        raise UserError(
-            f"a {name} model has no place for dialogue turns; export one that was trained without --turn-rows"
-        )
+        raise UserError(f"a {name} model cannot have dialogue turns; export one that was trained without --turn-rows")
     return FAMILIES[name]
 
 
 def with_segments(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """The tensors, with a segment table of one row of zeros if there is none: transformers always adds one."""
+    """The tensors, with a segment table of one zero row if they have none: transformers always adds a segment."""
     if SEGMENTS in tensors:
         return tensors
     return {**tensors, SEGMENTS: tensors[TOKENS].new_zeros(1, tensors[TOKENS].size(1))}
@@ -101,7 +96,7 @@ def with_segments(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
 def published_config(
     family: Family, options: Mapping[str, Any], tensors: Mapping[str, Tensor], dictionary: PretrainedDictionary
 ) -> Dict[str, Any]:
-    """config.json of a model: its options, what its tensors measure, and what transformers wants to know besides."""
+    """config.json of a model: its options, the sizes of its tensors, and what else transformers needs."""
     sizes = measure({name: tuple(tensor.shape) for name, tensor in tensors.items()})
     return {
         **family.config({**options, **sizes}),
@@ -130,7 +125,7 @@ def main(argv: Optional[List[str]] = None) -> None:
         config = published_config(family, options, tensors, dictionary)
         (workshop / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         save_file(family.publish(tensors), workshop / "model.safetensors", metadata={"format": "pt"})
-    print(f"wrote {args.destination}, a {family.name} model")
+    print(f"wrote a {family.name} model to {args.destination}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Raw text to raw text with a trained model: a line of output for every line of input, in their order.
+"""Generates from raw text with a trained model: one line of output per line of input, in the same order.
 
     python -m s2sft_fairseq.generate --checkpoint checkpoints --input articles.txt --output summaries.txt \\
         --beam 5 --lenpen 0.9 --length-penalty-type gnmt --max-len-b 63 --no-repeat-ngram-size 3
 
-The checkpoint tells the model, the vocabulary and how text is split. Lines of like length are searched together;
-memory does not grow with the input. The output has its name only when it is complete: until then it is
-OUTPUT.*.partial, and the same command with --skip-existing goes on where a killed run stopped, with the result that
-an undisturbed run gives. Generated lines equal the D- lines of fairseq-interactive with the same flags.
+The checkpoint contains the model, its vocabulary and its tokenizer. Lines of similar length are batched together, and
+memory use does not grow with the input. The output gets its name only when it is complete; until then it is called
+OUTPUT.*.partial, and the same command with --skip-existing continues where a killed run stopped, with the same result
+as an uninterrupted run. Generated lines equal the D- lines of fairseq-interactive with the same flags.
 """
 
 import argparse
@@ -37,20 +37,20 @@ from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, text_generation
 from .search.options import SearchOptions
 
 WINDOW = 1024
-"""Lines that are read, searched and written together; sorted by length, they fill batches of like length."""
+"""Number of lines that are read, searched and written together; within a window, lines are batched by length."""
 
 SEARCH = (*OF_FAIRSEQ, *OF_PLUGIN)
 OWN = ("checkpoint", "input", "output", "skip_existing", "scores", "cpu", "seed", "data")
-"""Arguments of this command; those that are in neither tuple are options of the model, its text and its batches."""
+"""This command's own arguments; those in neither tuple are options of the model, its tokenizer and its batches."""
 
 UNSETTLING = ("checkpoint", "input", "output", "skip_existing", "cpu", "batch_size", "max_tokens")
-"""Arguments that do not decide which lines are written."""
+"""Arguments that do not affect which lines are written."""
 
 ONE_LINE = str.maketrans("\t\r\n", "   ")
 
 
 def arguments(argv: Optional[Sequence[str]]) -> Namespace:
-    """The command line, with the options of the encoder and the tokenizer that it names."""
+    """The command line, with the options of the ``--bpe`` and ``--tokenizer`` that it names."""
     parser = command_parser(
         "generate",
         __doc__,
@@ -63,25 +63,29 @@ def arguments(argv: Optional[Sequence[str]]) -> Namespace:
     add_speed(parser.add_argument_group("speed and memory"))
     gen_parser_from_dataclass(parser.add_argument_group("search"), SearchOptions())
     gen_parser_from_dataclass(parser.add_argument_group("search (fairseq's options)"), text_generation())
-    add_text(parser.add_argument_group("text (where the checkpoint does not tell)"), argv)
-    parser.add_argument("-h", "--help", action="help", help="show this text, with the options of the --bpe given")
+    add_text(parser.add_argument_group("text (for checkpoints without a tokenizer, or to replace theirs)"), argv)
+    parser.add_argument("-h", "--help", action="help", help="show this help, with the options of the --bpe given")
     return parser.parse_args(argv)
 
 
 def add_files(group: Any) -> None:
-    """The options that say what is read and what is written."""
-    group.add_argument("--checkpoint", required=True, help="file, directory with one, or an ensemble: A.pt:B.pt")
-    group.add_argument("--input", default=STANDARD, help="UTF-8 text, a source a line; -: standard input")
-    group.add_argument("--output", default=STANDARD, help="a line for each line; -: standard output")
-    group.add_argument("--skip-existing", action="store_true", help="keep what an earlier run has written; go on there")
+    """Adds the options for what is read and what is written."""
+    group.add_argument("--checkpoint", required=True, help="file, directory that contains one, or ensemble: A.pt:B.pt")
+    group.add_argument("--input", default=STANDARD, help="UTF-8 text, one source per line; -: standard input")
+    group.add_argument("--output", default=STANDARD, help="one line per line of input; -: standard output")
     group.add_argument(
-        "--scores", action="store_true", help="SCORE<TAB>TEXT: the log-probability over the length penalty"
+        "--skip-existing", action="store_true", help="keep what an earlier run wrote, and continue there"
+    )
+    group.add_argument(
+        "--scores",
+        action="store_true",
+        help="write SCORE<TAB>TEXT; a score is the log-probability divided by the length penalty",
     )
 
 
 def add_speed(group: Any) -> None:
-    """The options that change how fast it goes and how much memory it takes, and the seed of random choices."""
-    group.add_argument("--cpu", action="store_true", help="leave a GPU alone")
+    """Adds the options that affect speed and memory, and the random seed."""
+    group.add_argument("--cpu", action="store_true", help="do not use a GPU")
     for flag, precision in (("--bf16", "bfloat16"), ("--int8", "int8")):
         group.add_argument(
             flag,
@@ -89,20 +93,26 @@ def add_speed(group: Any) -> None:
             action="store_const",
             const=precision,
             default=argparse.SUPPRESS,
-            help=f"the same as --inference-precision {precision}",
+            help=f"short for --inference-precision {precision}",
         )
-    group.add_argument("--batch-size", type=int, default=BATCH["batch_size"], help="most sources of a batch")
-    group.add_argument("--max-tokens", type=int, default=BATCH["max_tokens"], help="most source tokens of a batch")
-    group.add_argument("--seed", type=int, default=1, help="of --sampling")
+    group.add_argument(
+        "--batch-size", type=int, default=BATCH["batch_size"], help="maximum number of sources per batch"
+    )
+    group.add_argument(
+        "--max-tokens", type=int, default=BATCH["max_tokens"], help="maximum number of source tokens per batch"
+    )
+    group.add_argument("--seed", type=int, default=1, help="random seed of --sampling")
 
 
 def add_text(group: Any, argv: Optional[Sequence[str]]) -> None:
-    """The options that say how text is split; those of an encoder are there when the command line names it."""
+    """Adds the options of tokenization; those of a ``--bpe`` or ``--tokenizer`` only if the command line names it."""
     chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     group.add_argument("--data", help="directory of the dictionary (dict.*.txt)")
     for each in (group, chooser):
-        each.add_argument("--bpe", choices=sorted(BPE_REGISTRY), help="encoder (default: as the checkpoint tells)")
-        each.add_argument("--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="before it (default: none)")
+        each.add_argument("--bpe", choices=sorted(BPE_REGISTRY), help="encoder (default: the checkpoint's)")
+        each.add_argument(
+            "--tokenizer", choices=sorted(TOKENIZER_REGISTRY), help="applied before --bpe (default: none)"
+        )
     chosen, _ = chooser.parse_known_args(argv)
     add_registered_options(group, "bpe", chosen.bpe or "s2s_ft")
     add_registered_options(group, "tokenizer", chosen.tokenizer)
@@ -128,27 +138,29 @@ def is_done(args: Namespace, total: Optional[int]) -> bool:
     """Whether an earlier run has written the whole output.
 
     Raises:
-        UserError: it can be no output of this input, or no output at all.
+        UserError: ``--output`` cannot be written, or is not the output of this input.
     """
     if args.output == STANDARD:
         if args.skip_existing:
-            raise UserError("--skip-existing needs --output FILE; standard output keeps nothing")
+            raise UserError("--skip-existing needs --output FILE; nothing is kept of standard output")
         return False
     output = Path(args.output)
     if output.is_dir():
-        raise UserError(f"--output {output} is a directory; name another file")
+        raise UserError(f"--output {output} is a directory; name a file")
     if args.output == args.input:
         raise UserError(f"--output {output} is the input; name another file")
     if not (args.skip_existing and output.exists()):
         return False
     written = count_lines(output)
     if total is not None and written != total:
-        raise UserError(f"--skip-existing: {output} has {written:,} lines but {args.input} has {total:,}; remove it")
+        raise UserError(
+            f"--skip-existing: {output} has {written:,} lines but {args.input} has {total:,}; remove the output"
+        )
     return True
 
 
 def load(args: Namespace) -> S2SModel:
-    """The model, on a GPU if there is one that may be used."""
+    """The model, on a GPU if one is available and the options allow it."""
     given = {name: value for name, value in vars(args).items() if name not in (*OWN, *SEARCH) and value is not None}
     model = S2SModel.from_pretrained(args.checkpoint, data=args.data, **given)
     on_gpu = torch.cuda.is_available() and not args.cpu and args.inference_precision != "int8"
@@ -156,7 +168,7 @@ def load(args: Namespace) -> S2SModel:
 
 
 def stamp(args: Namespace) -> str:
-    """Eight digits that tell apart runs that would write other lines: by their options and the files they read."""
+    """Eight hexadecimal digits of the options and input files, different for runs that would write other lines."""
     read = [checkpoints.find(Path(part)) for part in utils.split_paths(args.checkpoint)]
     if args.input != STANDARD:
         read.append(Path(args.input))
@@ -166,7 +178,7 @@ def stamp(args: Namespace) -> str:
 
 
 def windows(lines: Iterator[str], kept: int) -> Iterator[Tuple[int, List[str]]]:
-    """The lines after those that are kept, a window at a time, each with the number of its first line."""
+    """The lines after the first ``kept``, one window at a time, each with the number of its first line."""
     lines = itertools.islice(lines, kept, None)
     for start in itertools.count(kept, WINDOW):
         window = [line.strip() for line in itertools.islice(lines, WINDOW)]
@@ -176,7 +188,7 @@ def windows(lines: Iterator[str], kept: int) -> Iterator[Tuple[int, List[str]]]:
 
 
 def answers(model: S2SModel, lines: Sequence[str], args: Namespace, bar: Any) -> List[str]:
-    """A line of output for each line; with --constraints a line is SOURCE<TAB>PHRASE<TAB>PHRASE ..."""
+    """One line of output per line; with ``--constraints`` a line is SOURCE<TAB>PHRASE<TAB>PHRASE ..."""
     options = {name: getattr(args, name) for name in SEARCH}
     if args.constraints:
         lines, options["phrases"] = split_phrases(lines)
@@ -188,7 +200,7 @@ def answers(model: S2SModel, lines: Sequence[str], args: Namespace, bar: Any) ->
 
 
 def split_phrases(lines: Sequence[str]) -> Tuple[List[str], List[List[str]]]:
-    """The sources, and for each source the phrases that its hypotheses must hold."""
+    """The sources, and for each source the phrases that its hypotheses must contain."""
     sources, phrases = [], []
     for line in lines:
         source, *wanted = line.split("\t")
@@ -198,7 +210,7 @@ def split_phrases(lines: Sequence[str]) -> Tuple[List[str], List[List[str]]]:
 
 
 def output_line(hypotheses: Sequence[Hypothesis], *, scores: bool) -> str:
-    """The hypotheses for a line, separated by tabs; each has its score before it, if scores are asked for."""
+    """The hypotheses for one line, separated by tabs; with ``scores``, each is preceded by its score."""
     columns = []
     for hypothesis in hypotheses:
         if scores:

@@ -1,9 +1,9 @@
-"""A trained model in Python: text in, text out, and the log-probability of one text as the output for another.
+"""A trained model in Python: generates text from text, and scores a text as the output for another.
 
     model = S2SModel.from_pretrained("checkpoints")
     model.generate(["One more document to summarize."], beam=5, no_repeat_ngram_size=3)
 
-It is fairseq's hub interface: ``translate``, ``sample``, ``encode``, ``decode``, ``to("cuda")`` are there too.
+It is a fairseq hub interface, so ``translate``, ``sample``, ``encode``, ``decode`` and ``to("cuda")`` work as well.
 """
 
 import copy
@@ -23,17 +23,17 @@ from .common.errors import UserError
 from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
 
 Text = Union[str, Tensor]
-"""A text, or its tokens [T] with the end token, as ``encode`` makes them."""
+"""A text, or its tokens [T] including the end token, as ``encode`` returns them."""
 
 
 class Hypothesis(NamedTuple):
-    """An output, and how likely the model thinks it is.
+    """An output with the probability that the model gives it.
 
     Attributes:
-        text: without pieces and special tokens.
-        score: what the search sorts by: the log-probability divided by the length penalty.
-        tokens: rows of the dictionary [T], the end token last.
-        token_scores: natural logarithm of the probability of each token [T].
+        text: detokenized, without special tokens.
+        score: the search's ranking criterion: the log-probability divided by the length penalty.
+        tokens: ids in the dictionary [T], the end token last.
+        token_scores: the natural logarithm of each token's probability [T].
     """
 
     text: str
@@ -43,42 +43,45 @@ class Hypothesis(NamedTuple):
 
     @property
     def log_probability(self) -> float:
-        """Natural logarithm of the probability of the whole."""
+        """The natural logarithm of the probability of the whole output."""
         return float(self.token_scores.sum())
 
 
 class S2SModel(GeneratorHubInterface):
-    """A trained model, or an ensemble of them, with the encoder of its text; see :meth:`from_pretrained`."""
+    """A trained model or an ensemble, with its tokenizer; see :meth:`from_pretrained`."""
 
     @classmethod
     def from_pretrained(
         cls, path: Union[str, "os.PathLike[str]"], *, data: Optional[str] = None, **overrides: Any
     ) -> "S2SModel":
-        """Opens a checkpoint, which tells all there is to know: sizes, method, dictionary, how text is split.
+        """Loads a checkpoint, which contains everything needed: sizes, method, dictionary and tokenizer.
 
         Args:
-            path: a checkpoint, a directory with one (checkpoint_best.pt is preferred), or several for an ensemble,
-                separated by colons.
-            data: directory with the dictionary, for an older checkpoint that carries none.
+            path: a checkpoint, a directory that contains one (checkpoint_best.pt is preferred), or several, separated
+                by colons, for an ensemble.
+            data: directory with the dictionary, for an older checkpoint without one.
             **overrides: options of fairseq and the plugin, such as ``inference_precision="int8"``,
-                ``s2s_ft_vocab=DIR``, ``batch_size=8``, ``max_tokens=4000``; ``bpe=None``: text is pieces already.
+                ``s2s_ft_vocab=DIR``, ``batch_size=8``, ``max_tokens=4000``; ``bpe=None``: text is already tokenized.
 
         Raises:
-            UserError: what is missing, and how to give it.
+            UserError: something is missing (the message says how to provide it), or an option does not exist.
         """
-        with torch.random.fork_rng(devices=[]):  # a model begins with random weights, which the checkpoint's replace
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # a model is initialized at random before it gets the checkpoint's weights
             loaded = loading.load(os.fspath(path), data=data, overrides=overrides)
         model = cls(loaded.cfg, loaded.task, loaded.models)
         model.bpe = loaded.bpe
         return model.eval()
 
     def generate(self, sources: Any, beam: int = 5, verbose: bool = False, **options: Any) -> Any:
-        """The best output for each source, in their order.
+        """The best output for each source, in the order of the sources.
 
         Args:
-            sources: texts (or one). Tensors, as ``encode`` makes them, get fairseq's answer: lists of dictionaries.
-            beam: hypotheses that the search follows.
-            verbose: a progress bar for text, fairseq's log for tensors.
+            sources: texts, or a single one. For tensors, as ``encode`` returns them, the result is fairseq's: lists of
+                dictionaries.
+            beam: the size of the beam.
+            verbose: show a progress bar for text, fairseq's log for tensors.
             **options: see :meth:`search`.
         """
         if isinstance(sources, str):
@@ -88,23 +91,23 @@ class S2SModel(GeneratorHubInterface):
         return [best.text for best, *_ in self.hypotheses(sources, verbose=verbose, beam=beam, **options)]
 
     def hypotheses(self, sources: Sequence[Text], *, verbose: bool = False, **options: Any) -> List[List[Hypothesis]]:
-        """The ``nbest`` hypotheses for each source, the best first; see :meth:`search`."""
+        """The ``nbest`` hypotheses for each source, best first; see :meth:`search`."""
         found = tqdm(self.search(sources, **options), total=len(sources), unit=" lines", disable=not verbose)
         return [hypotheses for _, hypotheses in sorted(found, key=lambda one: one[0])]
 
     def search(
         self, sources: Sequence[Text], *, phrases: Optional[Sequence[Sequence[Text]]] = None, **options: Any
     ) -> Iterator[Tuple[int, List[Hypothesis]]]:
-        """Searches for sources of like length together, and yields each place with its hypotheses as they come.
+        """Searches in batches of similar length, and yields each source's index with its hypotheses as they are found.
 
         Args:
             sources: texts or their tokens.
-            phrases: for each source those that its output must contain (``constraints="unordered"``: in any order).
+            phrases: for each source, those that its output must contain (``constraints="unordered"``: in any order).
             **options: fairseq's search options (``beam``, ``nbest``, ``max_len_b``, ``lenpen``, ``sampling``, ...)
                 and the plugin's (``length_penalty_type``).
 
         Raises:
-            UserError: an option that does not exist, or that cannot be had with another.
+            UserError: an option does not exist, or cannot be combined with another.
         """
         if phrases is not None:
             options.setdefault("constraints", "ordered")
@@ -114,28 +117,28 @@ class S2SModel(GeneratorHubInterface):
             yield place, [self.hypothesis(one) for one in found[:nbest]]
 
     def score(self, sources: Any, targets: Any) -> Any:
-        """How likely each target is as the output for its source: a :class:`Hypothesis` each.
+        """Scores each target as the output for its source: one :class:`Hypothesis` each.
 
-        The score is the mean over the tokens, the end token included, as the search's is without other penalties.
-        What is longer than the model reads is cut, as in training.
+        The score is the mean log-probability of the tokens, the end token included, as in a search with the default
+        length penalty. Texts that are too long for the model are cut, as in training.
 
         Args:
-            sources, targets: as many texts, or their tokens; or one of each.
+            sources, targets: equally many texts, or their tokens; or a single text each.
 
         Raises:
-            UserError: not as many targets as sources.
+            UserError: the numbers of sources and targets differ.
         """
         if isinstance(sources, str):
             return self.score([sources], [targets])[0]
         if len(sources) != len(targets):
-            raise UserError(f"{len(sources):,} sources but {len(targets):,} targets; expected one each")
+            raise UserError(f"{len(sources):,} sources but {len(targets):,} targets; expected one target per source")
         dataset = self.task.pairs(*(ListDataset(*self.lines(side)) for side in (sources, targets)), training=False)
         scorer = self.task.build_generator(self.models, changed(self.cfg.generation, {"score_reference": True}))
         scored = sorted(self.infer(scorer, dataset), key=lambda one: one[0])
         return [self.hypothesis(found[0]) for _, found in scored]
 
     def generator(self, **options: Any) -> Any:
-        """fairseq's generator for these search options."""
+        """The generator for these search options."""
         check_names(options, known=(*OF_FAIRSEQ, *OF_PLUGIN))
         task = copy.copy(self.task)
         task.cfg = changed(task.cfg, {name: options[name] for name in options if name in OF_PLUGIN})
@@ -143,7 +146,7 @@ class S2SModel(GeneratorHubInterface):
         return task.build_generator(self.models, changed(self.cfg.generation, of_fairseq))
 
     def infer(self, generator: Any, dataset: FairseqDataset) -> Iterator[Tuple[int, List[Dict[str, Any]]]]:
-        """The place of every line, and what fairseq's generator says of it, batch by batch."""
+        """The index of every line, with the result of fairseq's generator for it, batch by batch."""
         if not len(dataset):
             return
         batches = self.task.get_batch_iterator(
@@ -153,38 +156,38 @@ class S2SModel(GeneratorHubInterface):
             max_positions=self.max_positions,
             disable_iterator_cache=True,
         )
-        for rows in batches.frozen_batches:  # a loader of torch's would draw from its global generator
+        for rows in batches.frozen_batches:  # a torch DataLoader would draw from the global random generator
             batch = batches.collate_fn([dataset[row] for row in rows])
             sample = utils.apply_to_sample(lambda tensor: tensor.to(self.device), batch)
             found = self.task.inference_step(generator, self.models, sample, constraints=sample.get("constraints"))
             yield from zip(batch["id"].tolist(), found)
 
     def lines(self, texts: Sequence[Text]) -> Tuple[List[Tensor], List[int]]:
-        """The tokens of texts, each with its end token, and their lengths."""
+        """The tokens of each text, with an end token, and their lengths."""
         pieces = iter(self.split([text for text in texts if isinstance(text, str)]))
         tokens = [self.binarize(next(pieces)) if isinstance(text, str) else text for text in texts]
         return tokens, [len(line) for line in tokens]
 
     def split(self, texts: Sequence[str]) -> List[str]:
-        """Pieces separated by spaces; the plugin's encoders split many lines at once."""
+        """Tokenizes texts into pieces separated by spaces; the plugin's tokenizers take all lines at once."""
         if hasattr(self.bpe, "encode_lines"):
             return self.bpe.encode_lines([self.tokenize(text) for text in texts])
         return [self.apply_bpe(self.tokenize(text)) for text in texts]
 
     def packed(self, phrases: Optional[Sequence[Sequence[Text]]]) -> Optional[Tensor]:
-        """Phrases as fairseq's constrained search takes them, without their end tokens."""
+        """Phrases in the format of fairseq's constrained search, without their end tokens."""
         if phrases is None:
             return None
         return pack_constraints([[line[:-1] for line in self.lines(of_source)[0]] for of_source in phrases])
 
     def hypothesis(self, found: Dict[str, Any]) -> Hypothesis:
-        """One answer of fairseq's generators."""
+        """Converts one result of fairseq's generators."""
         tokens = found["tokens"].cpu()
         scores = found["positional_scores"].float().cpu()
         return Hypothesis(self.decode(tokens), float(found["score"]), tokens, scores)
 
     def _apply(self, move: Any, *args: Any, **options: Any) -> "S2SModel":
-        """What ``to``, ``cuda`` and ``half`` come down to; weights of eight bits stay on the CPU."""
+        """What ``to``, ``cuda`` and ``half`` call; 8-bit weights stay on the CPU."""
         if str(self.cfg.task.inference_precision) == "int8" and move(torch.empty(0)).device.type != "cpu":
-            raise UserError("inference_precision int8 computes on a CPU only; use bfloat16 or float32 on a GPU")
+            raise UserError("inference_precision int8 works on a CPU only; use bfloat16 or float32 on a GPU")
         return super()._apply(move, *args, **options)

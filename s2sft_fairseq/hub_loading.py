@@ -1,4 +1,4 @@
-"""A trained model from its checkpoint alone: fairseq's configuration, task and models, and how its text is split."""
+"""Loads a trained model from its checkpoint alone: fairseq's configuration, task and models, and the tokenizer."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
@@ -20,11 +20,11 @@ from .training.finetuning_options import TaskOptions
 from .training.finetuning_task import S2SFTTask
 
 BATCH = {"max_tokens": 12000, "batch_size": 64, "fp16": False}
-"""What counts instead of the settings of the training: source tokens and sentences of a batch."""
+"""Replaces the settings of the training: maximum source tokens and sentences per batch."""
 
 
 class Loaded(NamedTuple):
-    """What fairseq's hub interface is made of, and the encoder of text (None: text is pieces already)."""
+    """What fairseq's hub interface is built from, and the tokenizer (None: text is already tokenized)."""
 
     cfg: DictConfig
     task: S2SFTTask
@@ -33,15 +33,15 @@ class Loaded(NamedTuple):
 
 
 def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loaded:
-    """Opens a checkpoint, a directory with one, or an ensemble of both, separated by colons.
+    """Loads a checkpoint, from a file or a directory, or an ensemble of several, separated by colons.
 
     Args:
-        path: of the checkpoints.
-        data: directory of the dictionary, where it is found nowhere else.
+        path: path of the checkpoint, or paths separated by colons.
+        data: directory of the dictionary, if it is not in one of the usual places.
         overrides: options of fairseq and the plugin by name.
 
     Raises:
-        UserError: no checkpoint, no dictionary, no encoder of text, or an option that does not exist.
+        UserError: the checkpoint, the dictionary or the tokenizer is not found, or an option does not exist.
     """
     first, *others = (checkpoints.find(Path(part)) for part in utils.split_paths(path))
     state = checkpoints.read(first)
@@ -58,10 +58,10 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
 
 
 def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
-    """Completes the configuration of an older checkpoint, and sets options by name, as fairseq's hub does.
+    """Completes the configuration of an older checkpoint, and sets options by name, like fairseq's hub.
 
     Raises:
-        UserError: no such option, or a value that it cannot have.
+        UserError: an option does not exist, or cannot have this value.
     """
     given: Dict[str, Any] = {**overrides}
     if "s2s_ft_vocab" in given:
@@ -76,7 +76,7 @@ def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
 
 
 def look_in(checkpoint: Path, cfg: DictConfig, data: Optional[str]) -> List[Path]:
-    """The folders in which the text side may lie: the one that is given, or the usual ones."""
+    """The folders in which to look for dictionary and tokenizer: the given one, or the usual ones."""
     if data is not None:
         return [Path(data)]
     remembered = [*str(cfg.task.data or "").split(":"), cfg.model.pretrained]
@@ -84,7 +84,7 @@ def look_in(checkpoint: Path, cfg: DictConfig, data: Optional[str]) -> List[Path
 
 
 def build_bpe(cfg: DictConfig, side: CheckpointVocabulary, overrides: Mapping[str, Any]) -> Any:
-    """The encoder that is asked for, else that of the training, else the one that belongs to the vocabulary."""
+    """The tokenizer that the overrides name, or else that of the training, or else the vocabulary's own."""
     chosen, cfg.bpe = cfg.bpe, None
     if "bpe" in overrides or "s2s_ft_vocab" in overrides:
         return encoders.build_bpe(chosen)

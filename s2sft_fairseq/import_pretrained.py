@@ -1,9 +1,9 @@
-"""Turns a pretrained encoder into a complete fairseq checkpoint: ``model.pt``, ``dict.txt`` and its vocabulary's files.
+"""Turns a pretrained encoder into a complete fairseq checkpoint: ``model.pt``, ``dict.txt`` and the vocabulary files.
 
     python -m s2sft_fairseq.import_pretrained --from bert-base-uncased --to imported [--finetune-method causal]
 
-fairseq-preprocess takes the dictionary (--srcdict imported/dict.txt --joined-dictionary), fairseq-generate and
-fairseq-interactive the checkpoint (--path imported/model.pt).
+fairseq-preprocess reads the dictionary (--srcdict imported/dict.txt --joined-dictionary), fairseq-generate and
+fairseq-interactive read the checkpoint (--path imported/model.pt).
 """
 
 import argparse
@@ -16,6 +16,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from .common.atomic_files import whole_files
+from .common.command_line import command_parser
 from .common.fairseq_patches import run_command
 from .models.seq2seq_model import S2SFTModel
 from .objectives.finetuning import OBJECTIVES
@@ -27,20 +28,18 @@ from .training.finetuning_task import S2SFTTask
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.import_pretrained",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser("import_pretrained", __doc__)
+    parser.add_argument(
+        "--from", dest="source", required=True, help="directory with the configuration, vocabulary and weights"
     )
     parser.add_argument(
-        "--from", dest="source", required=True, help="directory with configuration, vocabulary and weights"
+        "--to", dest="destination", required=True, help="directory for model.pt, dict.txt and the vocabulary files"
     )
-    parser.add_argument("--to", dest="destination", required=True, help="directory for model.pt and dict.txt")
     parser.add_argument(
         "--finetune-method",
         default="pseudo_masked",
         choices=sorted(OBJECTIVES),
-        help="(default: %(default)s)",
+        help="fine-tuning method (default: %(default)s)",
     )
     for flag, explanation in OPTIONS.items():
         parser.add_argument(flag, help=explanation)
@@ -48,21 +47,21 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
 
 
 OPTIONS = {
-    "--pretrained-type": "family of the checkpoint, if its files show none",
-    "--vocab-add": "file of tokens, one a line, to append to the vocabulary",
-    "--max-source-positions": "longest source (default: 448)",
-    "--max-target-positions": "longest target (default: 64)",
-    "--type-vocab-size": "rows of the segment table (default: as pretrained)",
-    "--source-type-id": "segment of source tokens (default: as pretrained)",
-    "--target-type-id": "segment of target tokens (default: as pretrained)",
-    "--turn-rows": "rows of the table of dialogue turns (default: as pretrained)",
-    "--source-layout": "what the end token parts within a source: columns, dialogue, ... (default: plain)",
+    "--pretrained-type": "family of the checkpoint, if it is not recognized from its files",
+    "--vocab-add": "file of tokens, one per line, to append to the vocabulary",
+    "--max-source-positions": "maximum source length in tokens (default: 448)",
+    "--max-target-positions": "maximum target length in tokens (default: 64)",
+    "--type-vocab-size": "number of rows of the segment table (default: as pretrained)",
+    "--source-type-id": "segment id of source tokens (default: as pretrained)",
+    "--target-type-id": "segment id of target tokens (default: as pretrained)",
+    "--turn-rows": "number of rows of the table of dialogue turns (default: as pretrained)",
+    "--source-layout": "what end tokens separate within a source: columns, dialogue, ... (default: plain)",
 }
-"""Options of the model, which are handed on as they are."""
+"""Options that are passed on to the model unchanged."""
 
 
 def fairseq_config(args: argparse.Namespace) -> DictConfig:
-    """The configuration that fairseq-train would have made of the same choices."""
+    """The configuration that fairseq-train makes from the same options."""
     parser = options.get_training_parser(default_task="s2s_ft")
     words = ["data-bin", "--arch", "s2s_ft", "--criterion", "s2s_ft_label_smoothed", "-s", "src", "-t", "tgt"]
     words += ["--pretrained", args.source, "--finetune-method", args.finetune_method]
@@ -73,7 +72,7 @@ def fairseq_config(args: argparse.Namespace) -> DictConfig:
 
 
 def checkpoint(cfg: DictConfig, model: S2SFTModel, task: S2SFTTask) -> Dict[str, Any]:
-    """What fairseq reads from a checkpoint, as if training had stopped before its first update."""
+    """The content of a fairseq checkpoint, as if training had stopped before the first update."""
     history = {
         "criterion_name": "SlotCriterion",
         "optimizer_name": "FairseqAdam",

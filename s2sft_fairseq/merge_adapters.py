@@ -1,8 +1,8 @@
-"""Merges low-rank adapters (LoRA) into the weights: a checkpoint like that of full fine-tuning, with equal output.
+"""Merges low-rank adapters (LoRA) into the weights: a checkpoint as of full fine-tuning, with the same output.
 
     python -m s2sft_fairseq.merge_adapters checkpoints/checkpoint_best.pt --to merged.pt
 
-A checkpoint of --save-adapter-only needs its pretrained weights where they were; --pretrained names another directory.
+A checkpoint of --save-adapter-only also needs the pretrained weights; --pretrained names their directory if it moved.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .common.atomic_files import whole_files
+from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
 from .models import checkpoints
@@ -24,22 +25,18 @@ from .training.finetuning_task import S2SFTTask
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m s2sft_fairseq.merge_adapters",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("checkpoint", type=Path, help="of fairseq-train --lora-rank")
+    parser = command_parser("merge_adapters", __doc__)
+    parser.add_argument("checkpoint", type=Path, help="checkpoint of fairseq-train --lora-rank")
     parser.add_argument("--to", dest="destination", required=True, type=Path, help="checkpoint to write")
     parser.add_argument("--pretrained", help="directory of the pretrained weights, if they have moved")
     return parser.parse_args(argv)
 
 
 def read_adapted(path: Path, pretrained: Optional[str]) -> Dict[str, Any]:
-    """A checkpoint with adapters.
+    """Reads a checkpoint with adapters.
 
     Raises:
-        UserError: no such file, or none of these.
+        UserError: there is no such file, or it is not a checkpoint with adapters.
     """
     state = checkpoints.read(path)
     options = state["cfg"].model
@@ -50,16 +47,16 @@ def read_adapted(path: Path, pretrained: Optional[str]) -> Dict[str, Any]:
 
 
 def merged_tensors(state: Mapping[str, Any], dictionary: PretrainedDictionary) -> Dict[str, Tensor]:
-    """All tensors of a checkpoint's model, with what its low-rank adapters add.
+    """All tensors of a checkpoint's model, with its low-rank adapters merged into the weights.
 
     Raises:
-        UserError: bottleneck adapters, or pretrained weights that are missing or others.
+        UserError: the model has bottleneck adapters, or its pretrained weights are missing or different ones.
     """
     options = state["cfg"].model
     if options.adapter_dim:
         raise UserError(
             f"the checkpoint has bottleneck adapters (--adapter-dim {options.adapter_dim}), which cannot be merged "
-            "into the weights; generate with it as it is"
+            "into the weights; generate with the checkpoint itself"
         )
     model = S2SFTTask(state["cfg"].task, dictionary).build_model(options, from_checkpoint=True)
     model.load_state_dict(state["model"], model_cfg=options)
@@ -76,7 +73,7 @@ def main(argv: Optional[List[str]] = None) -> None:
         dictionary = CheckpointVocabulary(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()
     tensors = merged_tensors(state, dictionary)
     state["cfg"].model.update({"lora_rank": 0, "lora_alpha": None, "save_adapter_only": False})
-    with whole_files(args.destination.parent) as workshop:  # the optimizer's state is that of the adapters
+    with whole_files(args.destination.parent) as workshop:  # the optimizer's state belongs to the adapters
         torch.save({**state, "model": tensors, "last_optimizer_state": None}, workshop / args.destination.name)
     print(f"wrote {args.destination}")
 

@@ -1,13 +1,13 @@
-"""Chooses among n-best hypotheses again: by GNMT's length penalty, or by a reward for every token.
+"""Reranks n-best hypotheses: by GNMT's length penalty, or by a reward per token.
 
-Generate with --nbest once, then find the best weight on a development set and apply it to the test set, without
-searching again:
+Generate once with --nbest, then find the best weight on a development set and apply it to the test set without
+another search:
 
   fairseq-generate DATA --user-dir s2sft_fairseq --task s2s_ft --path CK.pt --gen-subset valid \\
       --beam 10 --nbest 10 --unnormalized --results-path OUT          (and the same with --gen-subset test)
   python -m s2sft_fairseq.rerank --dev OUT/generate-valid.txt --test OUT/generate-test.txt --output test.hyp
 
-or, with a weight that is known:
+or, with a known weight:
 
   python -m s2sft_fairseq.rerank --test OUT/generate-test.txt --by gnmt --weight 0.9 --output test.hyp
 """
@@ -31,14 +31,14 @@ Score = Callable[[NBestHypothesis], float]
 
 
 def gnmt(weight: float, expected: Optional[int]) -> Score:
-    """log p / ((5 + length) / 6) ^ weight (Wu et al., 2016), as ``--length-penalty-type gnmt`` ranks."""
+    """log p / ((5 + length) / 6) ^ weight (Wu et al., 2016), as ``--length-penalty-type gnmt`` computes it."""
     if expected is not None:
         raise UserError("--expected-length belongs to --by length-reward; leave one of them out")
     return lambda one: one.log_probability / gnmt_penalty(one.length, weight)
 
 
 def length_reward(weight: float, expected: Optional[int]) -> Score:
-    """log p + weight · length, or log p − weight · |length − expected| (s2s-ft's two uses of its score traces)."""
+    """log p + weight · length, or log p − weight · |length − expected|, the two rules of s2s-ft."""
     if expected is None:
         return lambda one: one.log_probability + weight * one.length
     return lambda one: one.log_probability - weight * abs(one.length - expected)
@@ -49,11 +49,11 @@ WEIGHTS = tuple(tenth / 10 for tenth in range(21))
 
 
 class Goal(NamedTuple):
-    """What the development set is to have most of.
+    """What is maximized on the development set.
 
     Attributes:
-        metric: a name among METRICS.
-        figure: one of the metric's figures; the first if None.
+        metric: one of the names in METRICS.
+        figure: one of the metric's figures; None: the first.
     """
 
     metric: str
@@ -68,7 +68,7 @@ class Goal(NamedTuple):
         return cls(metric, figure or None)
 
     def reached(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """The figure of N hypotheses, given one or more references each ([N][R])."""
+        """The figure of N hypotheses, each with one or more references ([N][R])."""
         figures = METRICS[self.metric]().examples(hypotheses, references).figures()
         figure = self.figure or next(iter(figures))
         if figure not in figures:
@@ -80,39 +80,46 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
     parser = command_parser("rerank", __doc__)
     add = parser.add_argument
-    add("--test", type=Path, required=True, metavar="FILE", help="n-best output of fairseq-generate to choose from")
-    add("--output", type=Path, required=True, metavar="FILE", help="the chosen hypotheses, one line for each input")
-    add("--by", choices=sorted(RULES), default="gnmt", help="what is ranked by (default: %(default)s)")
-    add("--expected-length", type=int, metavar="N", help="length-reward: N tokens are best, instead of many")
-    add("--weight", type=float, metavar="W", help="alpha of gnmt, or nats a token of length-reward; instead of --dev")
-    add("--dev", type=Path, metavar="FILE", help="n-best output on a development set, which chooses the weight")
+    add("--test", type=Path, required=True, metavar="FILE", help="n-best output of fairseq-generate to rerank")
+    add("--output", type=Path, required=True, metavar="FILE", help="file for the best hypotheses, one line per input")
+    add("--by", choices=sorted(RULES), default="gnmt", help="score to rank by (default: %(default)s)")
+    add("--expected-length", type=int, metavar="N", help="length-reward: penalize the distance from N tokens")
+    add("--weight", type=float, metavar="W", help="alpha of gnmt, or nats per token of length-reward; replaces --dev")
+    add("--dev", type=Path, metavar="FILE", help="n-best output on a development set, to find the best weight on")
     add(
         "--dev-references",
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="one reference a line (default: the T- lines of --dev)",
+        help="references, one per line (default: the T- lines of --dev)",
     )
-    add("--weights", type=float, nargs="+", default=WEIGHTS, metavar="W", help="to try (default: 0 to 2 by 0.1)")
+    add(
+        "--weights",
+        type=float,
+        nargs="+",
+        default=WEIGHTS,
+        metavar="W",
+        help="weights to try (default: 0 to 2 in steps of 0.1)",
+    )
     add(
         "--metric",
         default="rouge:rouge_l",
         metavar="METRIC[:FIGURE]",
-        help=f"to maximize on --dev (default: %(default)s); metrics: {', '.join(sorted(METRICS))}",
+        help=f"figure to maximize on --dev (default: %(default)s); metrics: {', '.join(sorted(METRICS))}",
     )
     return parser.parse_args(argv)
 
 
 def chosen(nbest: NBestLists, score: Score) -> List[str]:
-    """The best hypothesis of every input; of equal ones the first."""
+    """The best hypothesis for each input; the first one among ties."""
     return [max(hypotheses, key=score).text for hypotheses in nbest.hypotheses]
 
 
 def references_of(nbest: NBestLists, dev: Path, files: Optional[Sequence[Path]]) -> List[Tuple[str, ...]]:
-    """The references of every input [N][R], from files or from the T- lines.
+    """The references for each input [N][R], from files or from the T- lines.
 
     Raises:
-        UserError: there are none, or not one for each input.
+        UserError: there is not exactly one reference per input.
     """
     if not files:
         known = [reference for reference in nbest.references if reference is not None]
@@ -123,13 +130,14 @@ def references_of(nbest: NBestLists, dev: Path, files: Optional[Sequence[Path]])
     for file, lines in zip(files, texts):
         if len(lines) != len(nbest.hypotheses):
             raise UserError(
-                f"{file} has {len(lines)} lines but {dev} has hypotheses for {len(nbest.hypotheses)} inputs"
+                f"{file} has {len(lines)} lines but {dev} has hypotheses for {len(nbest.hypotheses)} inputs; "
+                "expected one reference per line for each input"
             )
     return list(zip(*texts))
 
 
 def best_weight(args: argparse.Namespace) -> float:
-    """The weight with the best figure on the development set, the smallest of equal ones; prints all figures."""
+    """The weight with the best figure on the development set, the smallest one among ties; prints all figures."""
     goal, nbest = Goal.parse(args.metric), read_nbest(args.dev)
     references = references_of(nbest, args.dev, args.dev_references)
     figures: Dict[float, float] = {}
@@ -144,13 +152,13 @@ def main(argv: Optional[List[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
     if (args.weight is None) == (args.dev is None):
-        raise UserError("expected either --weight W or --dev FILE, from which the weight is found")
+        raise UserError("expected either --weight W or --dev FILE, on which the best weight is found")
     test = read_nbest(args.test)
     weight = best_weight(args) if args.weight is None else args.weight
     lines = chosen(test, RULES[args.by](weight, args.expected_length))
     with whole_lines(args.output) as write:
         write(lines)
-    print(f"wrote {args.output}, {len(lines)} lines, by {args.by} {weight:g}")
+    print(f"wrote {args.output}: {len(lines)} lines, ranked by {args.by} {weight:g}")
 
 
 if __name__ == "__main__":

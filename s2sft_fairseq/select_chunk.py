@@ -1,17 +1,17 @@
-"""Keeps, of every long source, the part that the model should read: the one with the answer, or nearest the question.
+"""Shortens long sources to the part that the model should read: the one with the answer, or closest to the question.
 
     python -m s2sft_fairseq.select_chunk --s2s-ft-vocab PRETRAINED_DIR --limit 446 --keep answer \\
         --input raw/train.src --query raw/train.answer --output short/train.src
     paste passages questions | python -m s2sft_fairseq.select_chunk --s2s-ft-vocab PRETRAINED_DIR --limit 446 \\
         --keep overlap > short
 
-One line comes out for each that goes in: a run of whole words of the source, unchanged, with at most --limit pieces;
---max-source-positions counts [CLS] and [SEP] too, so --limit is 2 less. A source that is short enough stays as it is.
+Writes one line per line of input: consecutive whole words of the source, unchanged, with at most --limit pieces;
+--max-source-positions also counts [CLS] and [SEP], so --limit is 2 less. A source that is short enough is unchanged.
 
-  --keep answer    the window that contains the answer, with most context on both sides; where the source lacks it,
-                   as overlap (question generation, paper 004 section 3.2)
-  --keep overlap   the first window that has most words of the question (question answering, section 3.3)
-  --keep head      the first window: plain truncation, but at a word
+  --keep answer    the window that contains the answer, with the most context on both sides; like overlap if the
+                   source does not contain the answer (question generation, paper 004 section 3.2)
+  --keep overlap   the first window with the most words of the question (question answering, section 3.3)
+  --keep head      the first window: plain truncation, but at a word boundary
 """
 
 import argparse
@@ -32,28 +32,28 @@ from .text.tokenizers.auto import AutoTokenizer
 from .text.tokenizers.tokenizer import Tokenizer, TokenizerOptions
 
 BATCH = 1000
-"""Lines that are split at once."""
+"""Number of lines that are tokenized at once."""
 
 Example = Tuple[str, str]
-"""A source, and its answer or question."""
+"""A source, with its answer or question."""
 
 
 def arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     """The command line."""
     parser = command_parser("select_chunk", __doc__, allow_abbrev=False)
     gen_parser_from_dataclass(parser, TokenizerOptions())
-    parser.add_argument("--limit", type=int, required=True, help="most pieces of a line")
-    parser.add_argument("--keep", choices=list(KEEP), required=True, help="which part")
+    parser.add_argument("--limit", type=int, required=True, help="maximum number of pieces per line")
+    parser.add_argument("--keep", choices=list(KEEP), required=True, help="part of the source to keep (see above)")
     parser.add_argument(
         "--input",
         default=STANDARD,
-        help="sources, a line each (default: standard input); SOURCE<TAB>QUERY if no --query",
+        help="sources, one per line (default: standard input); SOURCE<TAB>QUERY without --query",
     )
-    parser.add_argument("--query", help="answers or questions, a line each")
-    parser.add_argument("--output", default=STANDARD, help="the parts, a line each (default: standard output)")
+    parser.add_argument("--query", help="answers or questions, one per line")
+    parser.add_argument("--output", default=STANDARD, help="shortened sources, one per line (default: standard output)")
     args = parser.parse_args(argv)
     if args.limit < 1:
-        raise UserError(f"--limit is {args.limit}; expected a number of pieces, 1 at least")
+        raise UserError(f"--limit is {args.limit}; expected a number of pieces, at least 1")
     return args
 
 
@@ -61,14 +61,14 @@ def examples(args: argparse.Namespace) -> Iterator[Example]:
     """The sources with their queries.
 
     Raises:
-        UserError: the files differ in their number of lines, or a line has no query.
+        UserError: the files have different numbers of lines, or a line has no query.
     """
     if args.query is not None:
         for number, pair in enumerate(itertools.zip_longest(read_lines(args.input), read_lines(args.query)), start=1):
             if None in pair:
                 shorter = args.input if pair[0] is None else args.query
                 raise UserError(
-                    f"{shorter} ends before line {number}; expected line n of both files to belong together"
+                    f"{shorter} ends before line {number}; expected as many lines in both files, one pair per line"
                 )
             yield pair
         return
@@ -80,14 +80,14 @@ def examples(args: argparse.Namespace) -> Iterator[Example]:
 
 
 def chunks(tokenizer: Tokenizer, batch: Sequence[Example], *, limit: int, keep: str) -> Iterator[str]:
-    """What is kept of each source."""
+    """The part of each source that is kept."""
     encodings = tokenizer.fast_tokenizer.encode_batch([source for source, _ in batch], add_special_tokens=False)
     for (text, query), encoding in zip(batch, encodings):
         yield fitting(tokenizer, Source(text, encoding.offsets), query, limit=limit, keep=keep)
 
 
 def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
-    """The examples in lists of at most BATCH."""
+    """The examples in lists of at most :data:`BATCH`."""
     rest = iter(lines)
     while batch := list(itertools.islice(rest, BATCH)):
         yield batch

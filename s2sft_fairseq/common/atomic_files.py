@@ -1,6 +1,6 @@
-"""Files that appear whole, or not at all: what is written has its name only when nothing more is to come.
+"""Writes files atomically: a file gets its name only when it is complete.
 
-The one exception is :func:`growing`, whose unfinished file is kept on purpose, for a later run to go on from.
+The one exception is :func:`growing`, whose unfinished file is kept on purpose, so that a later run can continue it.
 """
 
 import os
@@ -15,12 +15,12 @@ from .errors import UserError
 from .text_lines import STANDARD
 
 Write = Callable[[Iterable[str]], None]
-"""Takes lines without their ends."""
+"""Writes lines, which are given without line ends."""
 
 
 @contextmanager
 def whole_files(destination: Path) -> Iterator[Path]:
-    """A temporary folder, whose files move into the destination when the block ends without an error."""
+    """A temporary folder whose files are moved to the destination when the block ends without an error."""
     destination.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(dir=destination))
     try:
@@ -33,7 +33,7 @@ def whole_files(destination: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_texts(paths: Sequence[Path]) -> Iterator[List[TextIO]]:
-    """UTF-8 files to write side by side; all get their names when the block ends without an error, or none does."""
+    """UTF-8 files to write in parallel; when the block ends, all get their names, or none if there is an error."""
     with ExitStack() as renamed, ExitStack() as closed:
         parts = [renamed.enter_context(whole_files(path.parent)) / path.name for path in paths]
         yield [closed.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in parts]
@@ -43,17 +43,17 @@ def write_text(path: Path, text: str) -> None:
     """Writes a UTF-8 file.
 
     Raises:
-        UserError: there is a directory of that name, or something else that is no file.
+        UserError: the path exists and is not a file.
     """
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no file; expected the name of one to write")
+        raise UserError(f"{path} is not a file; expected the name of a file to write")
     with whole_texts([path]) as (file,):
         file.write(text)
 
 
 @contextmanager
 def whole_lines(path: Union[str, Path]) -> Iterator[Write]:
-    """Gives what writes lines to a file, or to standard output (the string ``-``), as many at a time as one likes."""
+    """A function that writes lines to a file or to standard output (the string ``-``), any number per call."""
     if path == STANDARD:
         yield write_standard
         return
@@ -63,11 +63,11 @@ def whole_lines(path: Union[str, Path]) -> Iterator[Write]:
 
 
 class Growing(NamedTuple):
-    """A text that is being written.
+    """A text file that is being written.
 
     Attributes:
-        kept: lines that an earlier run has written already.
-        write: appends lines, which then survive a kill.
+        kept: number of lines that an earlier run wrote and this one keeps.
+        write: appends lines, which then survive if the process is killed.
     """
 
     kept: int
@@ -78,10 +78,10 @@ def growing(path: str, *, stamp: str, resume: bool, window: int) -> ContextManag
     """A file that is renamed from ``PATH.STAMP.partial`` to ``PATH`` when the block ends without an error.
 
     Args:
-        path: the file; ``-`` is standard output, which keeps nothing.
-        stamp: what tells apart runs that would write other lines.
-        resume: go on where an earlier run of that stamp was stopped.
-        window: lines written at once; of an earlier run, whole windows are kept.
+        path: the file; ``-`` is standard output, which cannot be resumed.
+        stamp: differs between runs that would write different lines.
+        resume: continue where an earlier run with the same stamp stopped.
+        window: number of lines written at once; only whole windows of an earlier run are kept.
     """
     if path == STANDARD:
         return nullcontext(Growing(0, write_standard))
@@ -90,7 +90,7 @@ def growing(path: str, *, stamp: str, resume: bool, window: int) -> ContextManag
 
 @contextmanager
 def growing_file(path: Path, *, stamp: str, resume: bool, window: int) -> Iterator[Growing]:
-    """As :func:`growing`, for a file; an empty partial file is removed, for there is nothing to go on from."""
+    """Like :func:`growing`, for a file; an empty partial file is removed, since there is nothing to continue."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{stamp}.partial")
     kept = keep_windows(partial, window) if resume and partial.exists() else 0
@@ -104,7 +104,7 @@ def growing_file(path: Path, *, stamp: str, resume: bool, window: int) -> Iterat
 
 
 def keep_windows(partial: Path, window: int) -> int:
-    """Cuts a file after its last whole window, and returns how many lines are left."""
+    """Truncates a file after its last whole window, and returns the number of lines that are left."""
     kept = end = offset = 0
     with open(partial, "rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -116,11 +116,11 @@ def keep_windows(partial: Path, window: int) -> int:
 
 
 def flush_lines(file: BinaryIO, lines: Iterable[str]) -> None:
-    """Writes lines and hands them to the operating system."""
+    """Writes lines and passes them to the operating system."""
     file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
     file.flush()
 
 
 def write_standard(lines: Iterable[str]) -> None:
-    """Writes lines to standard output, in UTF-8 whatever the locale."""
+    """Writes lines to standard output in UTF-8, regardless of the locale."""
     flush_lines(sys.stdout.buffer, lines)

@@ -1,4 +1,4 @@
-"""Reads fairseq's checkpoints with today's torch, and names the file that cannot be read."""
+"""Reads fairseq's checkpoints with recent versions of torch, and names a file that cannot be read."""
 
 import argparse
 import collections
@@ -28,25 +28,25 @@ TYPES = (
     collections.defaultdict,
     distributed_utils._TensorPlaceholder,
 )
-"""What a checkpoint holds beside tensors; torch ≥ 2.6 reads no other types than those that it is told are safe."""
+"""The types in a checkpoint besides tensors; torch ≥ 2.6 only reads types that are registered as safe."""
 
 
 def load_checkpoint(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """A checkpoint on the CPU, as fairseq reads it.
+    """Reads a checkpoint onto the CPU, in the same way as fairseq.
 
     Args:
         path: the file.
-        overrides: options by name that count instead of those in the checkpoint.
+        overrides: options by name that replace those in the checkpoint.
 
     Raises:
-        UserError: the file is cut short, damaged or something else.
+        UserError: the file is cut short, damaged or not a checkpoint.
     """
     with types_allowed():
         return names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)(path, overrides)
 
 
 def types_allowed() -> ContextManager[None]:
-    """Lets torch read the types of a checkpoint in a block, and forgets those that it did not know before."""
+    """A context in which torch reads the types of a checkpoint; afterwards, newly registered types are removed."""
     if not hasattr(torch.serialization, "safe_globals"):
         return nullcontext()
     known = torch.serialization.get_safe_globals()
@@ -56,18 +56,18 @@ def types_allowed() -> ContextManager[None]:
 
 
 def names_its_checkpoint(load: Callable[..., Dict[str, Any]]) -> Callable[..., Dict[str, Any]]:
-    """Lets a function that reads a checkpoint, its first argument, raise UserError for a file that it cannot read."""
+    """Makes a function that reads a checkpoint (its first argument) raise UserError for a file that it cannot read."""
 
     @functools.wraps(load)
     def load_or_name(path: str, *args: Any, **options: Any) -> Dict[str, Any]:
         try:
             return load(path, *args, **options)
-        except (UserError, FileNotFoundError, MemoryError):  # they say what is wrong
+        except (UserError, FileNotFoundError, MemoryError):  # these already say what is wrong
             raise
         except Exception as error:
             reason = type(error).__name__
             raise UserError(
-                f"{path} cannot be read ({reason}): it is cut short, damaged or no fairseq checkpoint"
+                f"{path} cannot be read ({reason}): it is cut short, damaged or not a fairseq checkpoint"
             ) from error
 
     return load_or_name

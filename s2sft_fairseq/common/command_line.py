@@ -1,4 +1,4 @@
-"""What the commands of the package share: the parser of ``python -m s2sft_fairseq.COMMAND``, and forms of help."""
+"""What the package's commands share: the parser of ``python -m s2sft_fairseq.COMMAND``, and formats of help."""
 
 import argparse
 from typing import Any, Optional
@@ -8,7 +8,7 @@ from fairseq.registry import REGISTRIES
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Adds the default to every help text that does not state it itself."""
+    """Appends the default to every help text that does not state it."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
         stated = "(default:" in (action.help or "")
@@ -16,31 +16,31 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class GuideFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Leaves the description as it is written, and adds only defaults that say something."""
+    """Keeps the line breaks of the description, and appends defaults except None and False."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def command_parser(command: str, description: Optional[str], **options: Any) -> argparse.ArgumentParser:
-    """The parser of a command of this package, to which the command adds its arguments.
+    """Creates the parser of one of this package's commands, to which the command adds its arguments.
 
     Args:
-        command: the name of its module.
-        description: the module's ``__doc__``, which ``--help`` shows line by line as it is written.
-        **options: others of ``ArgumentParser``.
+        command: the name of the command's module.
+        description: the module's ``__doc__``, which ``--help`` shows with its line breaks.
+        **options: further arguments of ``ArgumentParser``.
     """
     options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
     return argparse.ArgumentParser(prog=f"python -m s2sft_fairseq.{command}", description=description, **options)
 
 
 def add_registered_options(group: Any, registry: str, choice: Optional[str]) -> None:
-    """Adds the options that fairseq knows of an encoder or tokenizer, if one is chosen that has any.
+    """Adds the options that are registered with fairseq for the chosen encoder or tokenizer, if there are any.
 
     Args:
         group: a parser, or a group of arguments.
         registry: ``bpe`` or ``tokenizer``.
-        choice: the name of the encoder or tokenizer.
+        choice: the name of the encoder or tokenizer, or None.
     """
     options = REGISTRIES[registry]["dataclass_registry"].get(choice)
     if options is not None:

@@ -1,19 +1,19 @@
-"""Everything that the package changes outside itself, one function a change; commands alone make these changes.
+"""All changes that the package makes outside itself, one function per change; only commands make them.
 
-fairseq's commands get them when they import the package (``host.fairseq_command`` is the rule), those of the package
-by :func:`run_command`. Whoever imports the package in Python gets none of them.
+fairseq's commands are patched when they import the package (as determined by ``host.fairseq_command``), the package's
+own commands by :func:`run_command`. Other programs that import the package are not affected.
 
-Next to these changes stand the members with a leading underscore that the package uses, for want of public ones. A new
-release of fairseq, torch, argparse or sacrebleu may take them away without notice:
+The package also uses the following members with a leading underscore, because there are no public ones. A new release
+of fairseq, torch, Python or sacrebleu may remove them without notice:
 
-- ``argparse.HelpFormatter._get_help_string``: the only way to say which options show their default in ``--help``.
+- ``argparse.HelpFormatter._get_help_string``: the only way to choose which options show their default in ``--help``.
 - ``argparse._ArgumentGroup``: the type of what ``add_argument_group`` returns.
-- ``EpochBatchIterator._cur_epoch_itr``: nothing else lets go of an epoch's workers before the process ends.
+- ``EpochBatchIterator._cur_epoch_itr``: the only way to stop an epoch's workers before the process ends.
 - ``FairseqOptimizer._optimizer``: where fairseq expects a subclass to put torch's optimizer.
-- ``torch.nn.Module._apply``: what ``to``, ``cuda``, ``half`` and ``float`` have in common.
-- ``fairseq.distributed.utils._TensorPlaceholder``: what stands for each tensor in the checkpoint that processes share.
-- sacrebleu's ``_extract_corpus_statistics`` and ``_compute_score_from_stats``: the counts of each line, which bootstrap
-  samples add up; the public functions return finished scores.
+- ``torch.nn.Module._apply``: what ``to``, ``cuda``, ``half`` and ``float`` all call.
+- ``fairseq.distributed.utils._TensorPlaceholder``: replaces tensors in a checkpoint that is sent to other processes.
+- sacrebleu's ``_extract_corpus_statistics`` and ``_compute_score_from_stats``: the counts of each line, which
+  bootstrap samples add up; the public functions only return final scores.
 """
 
 import argparse
@@ -39,14 +39,14 @@ CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
 
 def run_command(main: Callable[[], object]) -> None:
-    """Runs a command of the package: ``main`` with the changes, so that a user's mistake ends it with one line."""
+    """Runs ``main`` of one of the package's commands, after the patches; user errors are reported in one line."""
     apply_patches()
     main()
 
 
 @functools.cache
 def apply_patches() -> None:
-    """Makes all changes, in the first call; each function tells what was wrong without it."""
+    """Makes all changes, on the first call only; each function says why it is needed."""
     report_user_errors()
     ignore_warnings()
     refuse_bad_input()
@@ -58,7 +58,7 @@ def apply_patches() -> None:
 
 
 def ignore_warnings() -> None:
-    """Silences what a user can do nothing about: fairseq's old calls of Hydra and torch, a data loader on a CPU."""
+    """Silences warnings that users cannot act on: fairseq's outdated use of Hydra and torch, data loaders on CPUs."""
     for start in (
         r"(?s).*\bhydra\b",
         "'pin_memory' argument is set",
@@ -68,48 +68,48 @@ def ignore_warnings() -> None:
 
 
 def refuse_bad_input() -> None:
-    """Lets fairseq-interactive read standard input as strictly as a file.
+    """Makes fairseq-interactive read standard input as strictly as a file.
 
-    In the C locale Python lets bytes pass that are no UTF-8, and the model would answer to something else.
+    In the C locale, Python accepts invalid UTF-8, and the model would read something else than the user's text.
     """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="strict")
 
 
 def allow_checkpoint_types() -> None:
-    """Lets torch ≥ 2.6 read fairseq's checkpoints, which hold the configuration as an object.
+    """Makes torch ≥ 2.6 read fairseq's checkpoints, which contain the configuration as an object.
 
-    fairseq's functions read those that import_pretrained wrote; and a training that several processes resume sends the
-    checkpoint from the first process to the others.
+    fairseq's functions read the checkpoints of import_pretrained, and when several processes resume a training, the
+    first one sends the checkpoint to the others.
     """
     if hasattr(torch.serialization, "add_safe_globals"):
         torch.serialization.add_safe_globals(list(TYPES))
 
 
 def copy_whole_files() -> None:
-    """Lets fairseq copy checkpoint_last.pt under a temporary name first, so that a kill leaves no half of it."""
+    """Makes fairseq copy checkpoint_last.pt to a temporary name first, so that a kill does not leave half of it."""
     copy = PathManager.copy
 
     def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
         copied = copy(src_path, f"{dst_path}.tmp", overwrite=True)
         os.replace(f"{dst_path}.tmp", dst_path)
-        return bool(copied)  # fairseq asserts it
+        return bool(copied)  # fairseq asserts the result
 
     PathManager.copy = staticmethod(copy_whole)
 
 
 def name_unreadable_checkpoints() -> None:
-    """Lets fairseq name the checkpoint that it cannot read, where it would show torch's traceback.
+    """Makes fairseq name a checkpoint that it cannot read, instead of showing torch's traceback.
 
-    The trainer and the functions for ensembles find the reader in its module, which is where it is replaced.
+    The trainer and the functions for ensembles look up the reader in its module, so it is replaced there.
     """
     checkpoint_utils.load_checkpoint_to_cpu = names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)
 
 
 def check_texts_first() -> None:
-    """Lets fairseq-preprocess check the texts of this package's tasks before it writes anything.
+    """Makes fairseq-preprocess check the texts of this package's tasks before it writes anything.
 
-    It would replace what is no UTF-8, and write sides of different lengths that only training refuses.
+    Otherwise it replaces invalid UTF-8, and writes sides of different lengths, which only training refuses.
     """
     command = preprocess_module()
     binarize = command.main
@@ -123,7 +123,7 @@ def check_texts_first() -> None:
 
 
 def preprocess_module() -> ModuleType:
-    """The module of fairseq-preprocess, which ``python -m`` names ``__main__``."""
+    """The module of fairseq-preprocess, which is called ``__main__`` with ``python -m``."""
     return sys.modules.get("fairseq_cli.preprocess", sys.modules["__main__"])
 
 
@@ -131,7 +131,7 @@ def check_texts(args: argparse.Namespace) -> None:
     """Reads the files of every split once.
 
     Raises:
-        UserError: a file that is missing or not UTF-8, or source and target that differ in their number of lines.
+        UserError: a file is missing or not UTF-8, or source and target have different numbers of lines.
     """
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
     suffixes = [f".{language}" if language else "" for language in languages]
@@ -139,10 +139,10 @@ def check_texts(args: argparse.Namespace) -> None:
         counts = {prefix + suffix: count_lines(Path(prefix + suffix)) for suffix in suffixes}
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
-            raise UserError(f"{found}; expected one line each a pair")
+            raise UserError(f"{found}; expected one line of each per pair")
 
 
 def text_prefixes(args: argparse.Namespace) -> List[str]:
-    """The texts given, of all splits."""
+    """The prefixes of the texts of all splits."""
     given = (args.trainpref, args.validpref, args.testpref)
     return [prefix for prefixes_of_split in given if prefixes_of_split for prefix in prefixes_of_split.split(",")]

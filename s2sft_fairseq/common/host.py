@@ -1,6 +1,6 @@
-"""What the package is imported into: which fairseq it finds, and whether a command or somebody's Python imports it.
+"""The environment that imports the package: the installed fairseq, and whether the program is a command.
 
-All of this looks and changes nothing; what commands change is in ``fairseq_patches``.
+Nothing here changes anything; the changes for commands are in ``fairseq_patches``.
 """
 
 import importlib.metadata
@@ -17,16 +17,16 @@ NAME = "s2sft_fairseq"
 OLDEST = (0, 12, 2)
 INSTALL = 'pip install --no-deps "fairseq==0.12.2"'
 FAIRSEQ_COMMANDS = ("eval_lm", "generate", "hydra_train", "interactive", "preprocess", "score", "train", "validate")
-"""The modules of ``fairseq_cli``; each is installed as a script too, ``hydra_train`` as ``fairseq-hydra-train``."""
+"""The modules of ``fairseq_cli``; each is also installed as a script, such as ``fairseq-hydra-train``."""
 
 
 def fairseq_command() -> Optional[str]:
-    """Which of fairseq's commands this process belongs to, such as ``train``; None in every other program.
+    """The fairseq command that this process belongs to, such as ``train``; None in any other program.
 
-    The rule: the program, ``sys.argv[0]``, is a script of fairseq's (``bin/fairseq-train``) or a module of fairseq_cli
-    (``python -m fairseq_cli.train``). torchrun, profilers and debuggers set it to the script that they run, and
-    multiprocessing hands it on to the processes that it starts, so that workers come to the same answer. What has been
-    imported does not count: a notebook, a server, pytest or a user's own script is no command, even if it uses fairseq.
+    It is a command if the program, ``sys.argv[0]``, is one of fairseq's scripts (``bin/fairseq-train``) or a module of
+    fairseq_cli (``python -m fairseq_cli.train``). torchrun, profilers and debuggers set it to the script that they run,
+    and multiprocessing passes it on to the processes that it starts, so workers get the same result. Imports do not
+    matter: a notebook, a server, pytest or a user's own script is not a command, even if it uses fairseq.
     """
     program = PurePath(*sys.argv[:1])
     if program.parent.name == "fairseq_cli":
@@ -38,13 +38,13 @@ def fairseq_command() -> Optional[str]:
 
 
 def check_host(name: str) -> None:
-    """Checks the name that the package was imported by, and the installed fairseq.
+    """Checks the name under which the package was imported, and the installed fairseq.
 
-    Commands that fail here say so in one line. Those of the package itself are known by ``-m``, which is the program
-    as long as Python imports the packages around the module that it is to run.
+    Commands that fail here report it in one line. The package's own commands are recognized by ``-m``, which is
+    ``sys.argv[0]`` while Python imports the packages that contain the module to run.
 
     Raises:
-        UserError: the package was imported by another name, or fairseq is missing or too old.
+        UserError: the package was imported under another name, or fairseq is missing or too old.
     """
     try:
         check_name(name)
@@ -56,13 +56,13 @@ def check_host(name: str) -> None:
 
 
 def check_name(name: str) -> None:
-    """Refuses a copy of the package in a folder of another name, which checkpoints could not refer to."""
+    """Refuses a copy of the package in a folder with another name, to which checkpoints could not refer."""
     if name != NAME:
         raise UserError(f"the plugin was imported as {name!r}; --user-dir must point to a folder named {NAME}")
 
 
 def check_fairseq() -> None:
-    """Refuses a missing or old fairseq, and warns of a fork that drops the last batch."""
+    """Refuses a missing or old fairseq, and warns about forks, which drop the last batch."""
     try:
         import fairseq
     except ModuleNotFoundError as error:
@@ -78,13 +78,17 @@ def check_fairseq() -> None:
         raise UserError(f"fairseq {version} is too old; expected 0.12.2: {INSTALL}")
     if distribution_version("fairseq") != "0.12.2":
         logger.warning(
-            f"fairseq {version} is not the official 0.12.2: forks drop the last batch when its size is no multiple of "
+            f"fairseq {version} is not the official 0.12.2: forks drop the last batch if its size is not a multiple of "
             "--required-batch-size-multiple; pass --required-batch-size-multiple 1"
         )
 
 
 def version_tuple(version: str) -> Tuple[int, ...]:
-    """The leading numbers of a version."""
+    """The leading numbers of a version.
+
+    >>> version_tuple("0.12.2"), version_tuple("1.0.0a0+e5e8b2c")
+    ((0, 12, 2), (1, 0, 0))
+    """
     numbers = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
@@ -95,7 +99,7 @@ def version_tuple(version: str) -> Tuple[int, ...]:
 
 
 def distribution_version(name: str) -> Optional[str]:
-    """The version of an installed distribution, or None."""
+    """The version of an installed distribution, or None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Files that several parts of one command ask for are parsed once, as long as they do not change."""
+"""Parses a file once, even if several parts of a command read it, unless it changes."""
 
 import functools
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Callable, TypeVar
 Content = TypeVar("Content")
 
 KEPT = 4
-"""How many files' contents are remembered: a command reads few, and a vocabulary of 250,000 tokens takes 30 MB."""
+"""Number of files whose contents are cached: a command reads few, and a vocabulary of 250,000 tokens takes 30 MB."""
 
 
 def parsed_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
-    """A function that remembers what was in the last few files; callers must not change what they get.
+    """Caches the contents of the last few files; callers must not modify them.
 
-    A file whose inode, size or time of change is another one is parsed again. Errors are not remembered.
+    A file with a different inode, size or modification time is parsed again. Errors are not cached.
     """
 
     @functools.lru_cache(maxsize=KEPT)
@@ -24,7 +24,7 @@ def parsed_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
     def parse_or_recall(file: Path) -> Content:
         try:
             state = file.stat()
-        except OSError:  # the parser says what is wrong
+        except OSError:  # the parser reports what is wrong
             return parse(file)
         return parse_state(file.absolute(), state.st_ino, state.st_size, state.st_mtime_ns)
 

@@ -1,4 +1,4 @@
-"""Options that an objective declares itself, so that adding one stays a matter of its own file."""
+"""Options that an objective declares itself, so that a new objective only needs its own file."""
 
 from dataclasses import fields, make_dataclass
 from typing import Any, Callable, List, Mapping, Protocol, Tuple, Type, TypeVar
@@ -11,13 +11,13 @@ Options = TypeVar("Options", bound=FairseqDataclass)
 
 
 class HasOptions(Protocol):
-    """What brings options along, in a dataclass of its own."""
+    """An objective with options, in a dataclass of their own."""
 
     options_class: Type[FairseqDataclass]
 
 
 def with_options_of(objectives: Mapping[str, HasOptions]) -> Callable[[Type[Options]], Type[Options]]:
-    """A decorator of a dataclass of options: it gets those that the registered objectives declare, too."""
+    """A decorator that extends a dataclass of options by those that the registered objectives declare."""
 
     def extend(options: Type[Options]) -> Type[Options]:
         declared = unrelated([*{objective.options_class: None for objective in objectives.values()}])
@@ -29,12 +29,12 @@ def with_options_of(objectives: Mapping[str, HasOptions]) -> Callable[[Type[Opti
 
 
 def unrelated(classes: List[type]) -> List[type]:
-    """The classes that none of the others is derived from."""
+    """The classes from which none of the others is derived."""
     return [cls for cls in classes if not any(other is not cls and issubclass(other, cls) for other in classes)]
 
 
 def check_declared(options: Any, chosen: str, objectives: Mapping[str, HasOptions], flag: str) -> None:
-    """Refuses options that other objectives declare than the chosen one, which would be passed over in silence.
+    """Refuses options of objectives other than the chosen one, which would be ignored silently.
 
     Raises:
         UserError: one of them is set.
@@ -44,9 +44,9 @@ def check_declared(options: Any, chosen: str, objectives: Mapping[str, HasOption
         for option, default in names(objective):
             if (option, default) not in own and getattr(options, option, default) != default:
                 shown = option.replace("_", "-")
-                raise UserError(f"--{shown} is an option of {flag} {name} and found {flag} {chosen}; leave it out")
+                raise UserError(f"--{shown} is an option of {flag} {name}, but found {flag} {chosen}; leave it out")
 
 
 def names(objective: HasOptions) -> Tuple[Tuple[str, Any], ...]:
-    """The options that an objective declares, and their defaults."""
+    """The options that an objective declares, with their defaults."""
     return tuple((option.name, option.default) for option in fields(objective.options_class))

@@ -1,6 +1,6 @@
-"""Registers: what a user chooses by name. Each file of a folder registers its own, and the folder is imported whole.
+"""Registries of what users choose by name. Each file in a folder registers its own; the whole folder is imported.
 
-Fine-tuning methods, pre-training objectives, metrics and families of checkpoints are all found in this way.
+Fine-tuning methods, pre-training objectives, metrics and families of checkpoints are all registered in this way.
 """
 
 import importlib
@@ -11,11 +11,18 @@ Registered = TypeVar("Registered")
 
 
 def registrar(register: Dict[str, Any], kind: str) -> Callable[[str], Callable[[Registered], Registered]]:
-    """A function that makes a decorator of a name; what is decorated is put into the register under that name.
+    """A function that returns a decorator for a name, which registers the decorated object under that name.
 
     Args:
-        register: the names, and what was registered by them.
-        kind: what is in it, for the complaint of a name that is taken.
+        register: the registered objects by name.
+        kind: what the objects are, for the error message if a name is taken.
+
+    >>> penalties = {}
+    >>> @registrar(penalties, "length penalty")("none")
+    ... def no_penalty(length):
+    ...     return 1.0
+    >>> penalties["none"] is no_penalty
+    True
     """
 
     def named(name: str) -> Callable[[Registered], Registered]:
@@ -30,11 +37,11 @@ def registrar(register: Dict[str, Any], kind: str) -> Callable[[str], Callable[[
 
 
 def import_all(package: str, folders: Sequence[str]) -> None:
-    """Imports every module of a package, so that all it holds is registered.
+    """Imports every module of a package, so that everything in it is registered.
 
     Args:
-        package: its name, ``__name__``.
-        folders: where it lies, ``__path__``.
+        package: the package's ``__name__``.
+        folders: the package's ``__path__``.
     """
     for module in pkgutil.iter_modules(folders):
         importlib.import_module(f"{package}.{module.name}")

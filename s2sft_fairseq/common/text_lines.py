@@ -1,7 +1,7 @@
-"""Texts read from UTF-8 files: line by line, or whole; a file that cannot be read is one clear line.
+"""Reads UTF-8 texts, line by line or as a whole; a file that cannot be read is reported in one clear line.
 
-Only a line feed ends a line, so line n of a source stays beside line n of its target whatever signs they hold. The line
-feed is not part of the line, and neither is a carriage return before it.
+Only a line feed ends a line, so line n of the sources matches line n of the targets, whatever characters they contain.
+The line feed is not part of the line, and neither is a carriage return before it.
 """
 
 import json
@@ -14,16 +14,16 @@ from .errors import UserError
 from .utf8 import explain_bad_utf8
 
 STANDARD = "-"
-"""Names standard input and standard output where a command line says so; a ``Path`` always names a file."""
+"""Stands for standard input or output on command lines; a ``Path`` always names a file."""
 
 STANDARD_INPUT = "standard input"
-"""What error messages call it."""
+"""The name of standard input in error messages."""
 
 
 def read_lines(path: Union[str, Path]) -> Iterator[str]:
-    """Yields the lines of a file or of standard input (the string ``-``), one at a time, whatever its size.
+    """Yields the lines of a file or of standard input (the string ``-``) one at a time, in constant memory.
 
-    A byte order mark is text, as it is for fairseq-interactive and fairseq-preprocess.
+    A byte order mark counts as text, as in fairseq-interactive and fairseq-preprocess.
 
     Raises:
         UserError: the file cannot be read, or is not UTF-8.
@@ -37,12 +37,12 @@ def read_lines(path: Union[str, Path]) -> Iterator[str]:
 
 
 def open_bytes(path: Union[str, Path]) -> ContextManager[Iterable[bytes]]:
-    """The lines of a file, or those of standard input, which stays open."""
+    """The lines of a file or of standard input, which is not closed."""
     return nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb")
 
 
 def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
-    """Decodes the lines of the file with this name."""
+    """Decodes lines; ``name`` is the file's name in error messages."""
     for number, line in enumerate(lines, start=1):
         try:
             yield without_end(line.decode("utf-8"))
@@ -51,13 +51,13 @@ def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def without_end(line: str) -> str:
-    """A line without the LF or CRLF that ends it; the last line of a file may lack the LF."""
+    """A line without its final LF or CRLF; the last line of a file may have none."""
     line = line[:-1] if line.endswith("\n") else line
     return line[:-1] if line.endswith("\r") else line
 
 
 def count_lines(path: Union[str, Path]) -> int:
-    """The number of lines of a file, all of which are decoded.
+    """The number of lines in a file, all of which are decoded.
 
     Raises:
         UserError: the file cannot be read, or is not UTF-8.
@@ -83,7 +83,11 @@ def read_text(path: Path) -> str:
 
 
 def split_lines(text: str) -> List[str]:
-    """The lines of a text; LF or CRLF ends a line, and no other sign does."""
+    r"""The lines of a text; only LF and CRLF end a line.
+
+    >>> split_lines("one\u2028and\x0cone\r\n\ntwo")
+    ['one\u2028and\x0cone', '', 'two']
+    """
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
@@ -100,7 +104,7 @@ def read_all_lines(path: Path) -> List[str]:
 
 
 def read_json(path: Path) -> Dict[str, Any]:
-    """The object that a JSON file holds.
+    """The object in a JSON file.
 
     Raises:
         UserError: the file cannot be read, is not JSON, or holds something else.
@@ -108,12 +112,12 @@ def read_json(path: Path) -> Dict[str, Any]:
     content = parse_json(path)
     if not isinstance(content, dict):
         found = type(content).__name__
-        raise UserError(f"{path} holds no JSON object: it holds a JSON {found}; expected an object, {{...}}")
+        raise UserError(f"{path} contains a JSON {found}; expected an object, {{...}}")
     return content
 
 
 def parse_json(path: Path) -> Any:
-    """Whatever a JSON file holds.
+    """The content of a JSON file, of any type.
 
     Raises:
         UserError: the file cannot be read, or is not JSON.
@@ -125,5 +129,5 @@ def parse_json(path: Path) -> Any:
 
 
 def cannot_be_read(name: str, error: OSError) -> str:
-    """One line for a file that is missing, is a directory or may not be opened."""
+    """One line about a file that does not exist, is a directory or may not be opened."""
     return f"{name} cannot be read: {error.strerror}"

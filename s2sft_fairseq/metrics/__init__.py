@@ -1,4 +1,4 @@
-"""Metrics, one file each; a new file in this folder that registers one is a new value of ``--metric``."""
+"""Metrics, one per file; a new file in this folder that registers a metric adds a value of ``--metric``."""
 
 from ..common.registry import import_all
 from .metric import METRICS, Examples, Means, Metric, register_metric

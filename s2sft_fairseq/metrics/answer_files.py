@@ -1,4 +1,4 @@
-"""The JSON files of SQuAD and CoQA, and of the predictions that their official scripts read."""
+"""Reads the JSON files of SQuAD and CoQA, and the predictions that their official scripts read."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,24 +9,24 @@ from ..common.text_lines import parse_json
 from .texts import Files, Texts
 
 Answers = Dict[str, List[str]]
-"""Every answer that was given to a question, by the question's id."""
+"""The answers to each question, by the question's id."""
 
 
 def read_squad(files: Files) -> Texts:
-    """A dataset of SQuAD and the predictions {id: answer}; the ids of the questions stand as sources.
+    """A SQuAD dataset and the predictions {id: answer}; the sources are the ids of the questions.
 
     Raises:
         UserError: a file is no such JSON, or a question has no prediction.
     """
     with expecting(dataset_of(files), "dataset of SQuAD"):
         questions = squad_answers(parse_json(dataset_of(files)))
-    with expecting(files.hypothesis, "object {id: answer}"):
+    with expecting(files.hypothesis, "JSON object {id: answer}"):
         predictions = {str(name): one_line(text) for name, text in parse_json(files.hypothesis).items()}
     return matched(files, questions, predictions)
 
 
 def read_coqa(files: Files) -> Texts:
-    """A dataset of CoQA and the predictions [{id, turn_id, answer}]; where the stories are from stands as sources.
+    """A CoQA dataset and the predictions [{id, turn_id, answer}]; the sources are the domains of the stories.
 
     Raises:
         UserError: a file is no such JSON, or a question has no prediction.
@@ -42,10 +42,10 @@ def read_coqa(files: Files) -> Texts:
 
 
 def dataset_of(files: Files) -> Path:
-    """The one reference file, which has all answers to a question."""
+    """The only reference file, which contains all answers to a question."""
     dataset, *others = files.references
     if others:
-        raise UserError(f"--reference names {dataset} and {len(others)} more; expected one file where it is JSON")
+        raise UserError(f"--reference names {dataset} and {len(others)} more; expected a single file if it is JSON")
     return dataset
 
 
@@ -57,7 +57,7 @@ def squad_answers(dataset: Mapping[str, Any]) -> Answers:
 
 
 def coqa_answers(dataset: Mapping[str, Any]) -> Answers:
-    """The turns of CoQA's stories, in the order of the file, with the additional answers of the development set."""
+    """The turns of CoQA's stories, in the order of the file, including the development set's additional answers."""
     found: Answers = {}
     for story in dataset["data"]:
         for answers in (story["answers"], *story.get("additional_answers", {}).values()):
@@ -72,26 +72,26 @@ def turn_name(story: str, turn: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text as it can stand in a line, and beside others between tabs (normalization drops whitespace anyway)."""
+    """A text without line breaks and tabs (normalization ignores whitespace anyway)."""
     return " ".join(text.split())
 
 
 def matched(files: Files, questions: Answers, predictions: Mapping[str, str]) -> Texts:
-    """Puts each prediction beside the answers to its question."""
+    """Pairs each prediction with the answers to its question."""
     missing = [name for name in questions if name not in predictions]
     if missing:
         raise UserError(
             f"{files.hypothesis} has no answer to {len(missing)} of the {len(questions)} questions in "
-            f"{dataset_of(files)}, the first being {missing[0]}; expected one for each, empty if there is none"
+            f"{dataset_of(files)}, the first being {missing[0]}; expected one per question, empty for no answer"
         )
     return Texts([predictions[name] for name in questions], list(questions.values()), list(questions))
 
 
 @contextmanager
 def expecting(path: Path, content: str) -> Iterator[None]:
-    """Words what goes wrong while a JSON file is taken apart that holds something else."""
+    """Reports errors in a block that reads the content of a JSON file in one line."""
     try:
         yield
     except (AttributeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path} is no {content} ({reason}); expected the official format, or lines of text") from None
+        raise UserError(f"{path} is not a {content} ({reason}); expected the official format, or text lines") from None

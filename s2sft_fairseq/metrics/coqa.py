@@ -18,35 +18,35 @@ IN_DOMAIN = {
 }
 OUT_DOMAIN = {"reddit": "reddit", "science": "science"}
 DOMAINS = {**IN_DOMAIN, **OUT_DOMAIN}
-"""Where a story is from, as the data say it (``source``), and what the script calls that."""
+"""The domains of the stories, as named in the data (``source``) and in the official script."""
 
 
 @register_metric("coqa")
 class Coqa(Metric):
-    """Exact match and F1 as CoQA's official script gives them; several answers to a question are separated by tabs."""
+    """Exact match and F1 as in CoQA's official script; several answers to a question are separated by tabs."""
 
-    summary = "CoQA: exact match and F1 of words, as the official script; several answers separated by tabs, or JSON"
+    summary = "CoQA: exact match and word F1, as in the official script; several answers separated by tabs, or JSON"
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Scores each answer; sources that are all names of :data:`DOMAINS` get figures for each domain too."""
+        """Scores each answer; if all sources are keys of :data:`DOMAINS`, there are figures for each domain, too."""
         expected = ([answer for text in texts for answer in text.split("\t")] for texts in references)
         exact, f1 = 100 * np.array([score(answer, texts) for answer, texts in zip(hypotheses, expected)]).T
         scores = {"em": exact, "f1": f1}
         return ByDomain(scores, sources) if sources and set(sources) <= set(DOMAINS) else Means(scores)
 
     def read(self, files: Files) -> Texts:
-        """Reads lines, or the dataset's and the official script's JSON files."""
+        """Reads lines, or the JSON files of the dataset and the official script."""
         return read_coqa(files) if files.references[0].suffix == ".json" else super().read(files)
 
 
 class ByDomain(Means):
-    """Examples whose figures are means over all of them, over each domain, and over those in domain and out of it.
+    """Examples whose figures are means over all of them, over each domain, and over in-domain and out-domain ones.
 
     Args:
         scores: the scores of every example [N], by the name of the figure.
-        sources: where each story is from [N], keys of :data:`DOMAINS`.
+        sources: the domain of each story [N], keys of :data:`DOMAINS`.
     """
 
     def __init__(self, scores: Dict[str, np.ndarray], sources: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class ByDomain(Means):
         self.members = {name: chosen for name, chosen in members.items() if chosen.any()}
 
     def weighted(self, weights: np.ndarray) -> Dict[str, float]:
-        """The means where each example counts as often as its weight [N] says; not a number over none."""
+        """The means with these weights [N] of the examples; NaN for a domain without any."""
         found = super().weighted(weights)
         for name, chosen in self.members.items():
             share = weights * chosen
@@ -67,10 +67,10 @@ class ByDomain(Means):
 
 
 def score(answer: str, expected: Sequence[str]) -> Agreement:
-    """The best agreement with any of the expected answers; of several, the mean over leaving out each one in turn.
+    """The best agreement with any of the expected answers; if there are several, the mean over leaving out each one.
 
-    So a system is measured against as many answers as a human is (the human's own being left out). An empty answer is
-    one like any other.
+    In this way, a system is compared with as many answers as a human, whose own answer is left out. An empty answer is
+    treated like any other.
     """
     words = normalize_answer(answer)
     found = [compare(words, normalize_answer(text)) for text in expected]

@@ -1,4 +1,4 @@
-"""The figures of dialogue tasks: DSTC7's (Galley et al., 2019), and Persona-Chat's as ERNIE-GEN reports them."""
+"""The figures of dialogue tasks: DSTC7's (Galley et al., 2019), and those that ERNIE-GEN reports for Persona-Chat."""
 
 from argparse import _ArgumentGroup
 from pathlib import Path
@@ -17,12 +17,12 @@ from .texts import Files, Texts
 
 @register_metric("dialogue")
 class Dialogue(Metric):
-    """What DSTC7's and Persona-Chat's scripts report of responses whose tokens are separated by spaces.
+    """The figures of DSTC7's and Persona-Chat's scripts for responses whose tokens are separated by spaces.
 
-    A reference of several responses has tabs between them.
+    Several reference responses on one line are separated by tabs.
 
     Args:
-        meteor_jar: where METEOR's jar is, if not in pycocoevalcap.
+        meteor_jar: the path of METEOR's jar, if not in pycocoevalcap.
     """
 
     summary = "DSTC7: NIST-4, BLEU-4, METEOR, Entropy-4, Distinct-1/2, length; Persona-Chat: BLEU-1/2, Distinct-1/2"
@@ -32,11 +32,11 @@ class Dialogue(Metric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Adds where METEOR's jar is."""
+        """Adds the path of METEOR's jar."""
         add_jar_option(group)
 
     def read(self, files: Files) -> Texts:
-        """Reads one example a line, whose references stand in several files, or in a line between tabs."""
+        """Reads one example per line; its references are in several files, or on one line, separated by tabs."""
         texts = super().read(files)
         apart = [[text for line in lines for text in line.split("\t")] for lines in texts.references]
         return texts._replace(references=apart)
@@ -54,7 +54,7 @@ class Dialogue(Metric):
 
 
 class Responses(Examples):
-    """N responses: counts of mteval, BLEU-1 and BLEU-2 of Persona-Chat [N, 2], and METEOR if it is at hand."""
+    """N responses: mteval's counts, Persona-Chat's BLEU-1 and BLEU-2 [N, 2], and METEOR if it is available."""
 
     without_interval = ("entropy_4", "distinct_1", "distinct_2")
 
@@ -72,13 +72,13 @@ class Responses(Examples):
         return len(self.lengths)
 
     def each(self) -> Dict[str, np.ndarray]:
-        """What is defined for a single response."""
+        """The figures that are defined for a single response."""
         meteor = {"meteor": self.meteor.each()} if self.meteor else {}
         persona = {"persona_bleu_1": self.persona[:, 0], "persona_bleu_2": self.persona[:, 1]}
         return {**meteor, "length": self.lengths, **persona}
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """BLEU and METEOR in points, Entropy in nats, Distinct from 0 to 1, length in tokens."""
+        """BLEU and METEOR from 0 to 100, Entropy in nats, Distinct from 0 to 1, length in tokens."""
         rows = np.arange(len(self)) if rows is None else rows
         sums = self.counts.sums(rows)
         meteor = {"meteor": self.meteor.score(rows)} if self.meteor else {}
@@ -97,7 +97,7 @@ class Responses(Examples):
 
 
 def persona_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """BLEU-1 and BLEU-2 of every sentence in points [N, 2]: nltk's, with its seventh smoothing."""
+    """BLEU-1 and BLEU-2 of every sentence, from 0 to 100 [N, 2]: nltk's, with its seventh smoothing method."""
     nltk = load("nltk.translate.bleu_score", package="nltk", purpose="--metric dialogue")
     smoothing = nltk.SmoothingFunction().method7
 

@@ -1,4 +1,4 @@
-"""Libraries that only some metrics need."""
+"""Imports libraries that only some metrics need."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a metric has to say, and the register of all metrics."""
+"""The interface of metrics, and the registry of all metrics."""
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError, _ArgumentGroup
@@ -11,14 +11,14 @@ from .texts import Files, Texts, read_texts
 
 
 class Examples(ABC):
-    """What one system did, example by example: enough to score any sample of the examples.
+    """One system's results, example by example: enough to score any sample of the examples.
 
-    An example is what the bootstrap draws: most often one line, for question generation one group of lines.
+    An example is the unit that the bootstrap draws: usually one line, in question generation a group of lines.
 
     Attributes:
-        without_interval: figures that say nothing over drawn examples, such as the variety of texts, where one that is
-            drawn twice looks like a repetition.
-        signature: what a library calls its way to score, to be told beside the figures; empty if it has no name.
+        without_interval: figures that are meaningless on drawn examples, such as the diversity of texts, where an
+            example that is drawn twice looks like a repetition.
+        signature: a library's description of how it scores, to report with the figures; may be empty.
     """
 
     without_interval: ClassVar[Sequence[str]] = ()
@@ -26,14 +26,14 @@ class Examples(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many examples there are."""
+        """The number of examples."""
 
     @abstractmethod
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """The metric's figures over these examples, with repetition (all of them by default); 0 to 100 where usual."""
+        """The metric's figures on these examples, which may repeat (default: all); from 0 to 100 where usual."""
 
     def each(self) -> Dict[str, np.ndarray]:
-        """Scores of every example [N], for those figures that have some."""
+        """Scores of every example [N], for those figures that are defined for single examples."""
         return {}
 
 
@@ -52,43 +52,43 @@ class Means(Examples):
         return len(self.table)
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """The means."""
+        """The means over these examples."""
         return self.weighted(np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self)))
 
     def weighted(self, weights: np.ndarray) -> Dict[str, float]:
-        """The means where each example counts as often as its weight [N] says."""
+        """The means with these weights [N] of the examples."""
         return dict(zip(self.scores, (weights @ self.table / weights.sum()).tolist()))
 
     def each(self) -> Dict[str, np.ndarray]:
-        """The scores as they were given."""
+        """The scores of every example [N]."""
         return self.scores
 
 
 class Metric(ABC):
-    """One metric with its options, which are the keyword arguments of the constructor and have defaults there.
+    """A metric with its options, which are the keyword arguments of the constructor and have defaults there.
 
     Attributes:
-        summary: one line of help.
+        summary: a line of help.
     """
 
     summary: ClassVar[str]
 
     @classmethod  # noqa: B027  (most metrics have none)
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Adds the metric's own options to the command line; each becomes the constructor's argument of that name."""
+        """Adds the metric's own options to the command line; each is passed to the constructor under its name."""
 
     @abstractmethod
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Scores N hypotheses against one or more references each ([N][R]), told the sources if the metric needs them.
+        """Scores N hypotheses against one or more references each ([N][R]), and the sources if the metric needs them.
 
         Raises:
-            UserError: the metric needs sources, or takes one reference only.
+            UserError: the metric needs sources, or supports only one reference.
         """
 
     def read(self, files: Files) -> Texts:
-        """Reads the files that the command line names: one example a line, unless the metric has a format of its own.
+        """Reads the files that the command line names: one example per line, unless the metric has its own format.
 
         Raises:
             UserError: a file is missing, or the files have different numbers of lines.
@@ -97,13 +97,13 @@ class Metric(ABC):
 
 
 def non_negative_int(word: str) -> int:
-    """A number of the command line that is 0 at least."""
+    """Parses an integer that is at least 0."""
     number = int(word)
     if number < 0:
-        raise ArgumentTypeError(f"{word}; expected 0 at least")
+        raise ArgumentTypeError(f"{word}; expected at least 0")
     return number
 
 
 METRICS: Dict[str, Type[Metric]] = {}
 register_metric = registrar(METRICS, "metric")
-"""A decorator that makes a metric a value of ``--metric``."""
+"""A decorator that registers a metric as a value of ``--metric``."""

@@ -15,18 +15,22 @@ from .scorers.meteor import Meteor, add_jar_option, measure
 Score = TypeVar("Score")
 
 DU_NAMES = {**LOWER_BRACKETS, "[UNK]": "UNK", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-"""How the references of Du et al. write brackets and signs."""
+"""The spelling of brackets and symbols in the references of Du et al."""
 
 
 class Tokenization(NamedTuple):
-    """How outputs and references are brought to the same tokens."""
+    """How outputs and references are converted to the same tokens."""
 
     hypothesis: Callable[[str], str]
     reference: Callable[[str], str]
 
 
 def join_pieces(text: str) -> str:
-    """Lower-case words from WordPieces ("##x" belongs to the word before it) or from words."""
+    """Lower-case words from WordPieces ("##x" continues the word before it) or from words.
+
+    >>> join_pieces("What is cas ##tle ##s ?")
+    'what is castles ?'
+    """
     return " ".join(text.split()).replace(" ##", "").lower()
 
 
@@ -42,9 +46,9 @@ class QuestionGeneration(Metric):
     """BLEU-1 to 4, METEOR and ROUGE-L with all questions about one source as references of one example.
 
     Args:
-        qg_tokenization: `unilm` for references in WordPieces or in words, `du` for those that Du et al. published
-            (outputs are brought to their tokens), `none` for texts as they are.
-        meteor_jar: where METEOR's jar is, if not in pycocoevalcap.
+        qg_tokenization: `unilm` for references in WordPieces or words, `du` for those that Du et al. published (outputs
+            are converted to their tokens), `none` for texts to be scored unchanged.
+        meteor_jar: the path of METEOR's jar, if not in pycocoevalcap.
     """
 
     summary = "question generation: BLEU-1/2/3/4, METEOR, ROUGE-L of COCO-caption, grouped by --source"
@@ -55,19 +59,19 @@ class QuestionGeneration(Metric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Adds the tokenization, and where METEOR's jar is."""
+        """Adds the tokenization, and the path of METEOR's jar."""
         group.add_argument(
             "--qg-tokenization",
             choices=TOKENIZATIONS,
             default="unilm",
-            help="qg: references in the model's words or pieces, in Du et al.'s, or as they are (default: %(default)s)",
+            help="qg: tokens of the references: words or pieces, Du et al.'s, or unchanged (default: %(default)s)",
         )
         add_jar_option(group)
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Groups the lines by source; of several outputs for one source the last counts, as in the published script.
+        """Groups the lines by source; of several outputs for a source, the last counts, as in the published script.
 
         Raises:
             UserError: there are no sources.
@@ -95,12 +99,12 @@ class Questions(Examples):
         return len(self.rouge)
 
     def each(self) -> Dict[str, np.ndarray]:
-        """The figures of every example [N]; BLEU of one example is unsmoothed."""
+        """The figures of every example [N]; BLEU of single examples is not smoothed."""
         meteor = {"meteor": self.meteor.each()} if self.meteor else {}
         return {**named_bleu(coco.bleu(self.counts).T), **meteor, "rouge_l": self.rouge}
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """BLEU and METEOR of these examples together, and the mean ROUGE-L; all in points."""
+        """BLEU and METEOR of these examples together, and the mean ROUGE-L; all from 0 to 100."""
         rows = np.arange(len(self)) if rows is None else rows
         bleu = coco.bleu(self.counts.sums(rows))
         meteor = {"meteor": self.meteor.score(rows)} if self.meteor else {}

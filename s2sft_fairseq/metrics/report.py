@@ -1,4 +1,4 @@
-"""What an evaluation found: a table to read, JSON, and scores of each example."""
+"""The results of an evaluation: a table, JSON, and scores of each example."""
 
 import json
 import sys
@@ -18,24 +18,24 @@ STANDARD_OUTPUT = Path(STANDARD)
 
 
 class System(NamedTuple):
-    """One system's figures, and each of them over the bootstrap samples [resamples] if there are any."""
+    """One system's figures, and their values on the bootstrap samples [resamples], if there are any."""
 
     figures: Dict[str, float]
     samples: Dict[str, np.ndarray]
 
     def interval(self, name: str) -> Optional[Interval]:
-        """Where a figure lies in 95 % of the samples."""
+        """The 95 % confidence interval of a figure."""
         return interval(self.samples[name]) if name in self.samples else None
 
 
 class Report:
-    """The figures of one system, or of two and what parts them.
+    """The figures of one system, or of two systems and their differences.
 
     Args:
         title: the metric's name.
-        examples: of the system that is evaluated.
-        other: of the one that it is compared with.
-        resamples: bootstrap samples; 0 for none.
+        examples: those of the evaluated system.
+        other: those of the system that it is compared with.
+        resamples: number of bootstrap samples; 0 for none.
     """
 
     def __init__(self, title: str, examples: Examples, other: Optional[Examples] = None, *, resamples: int) -> None:
@@ -46,14 +46,14 @@ class Report:
         self.theirs = measured(other, resamples) if other else None
 
     def difference(self, name: str) -> Optional[Difference]:
-        """How much higher a figure is than the other system's, if both have it."""
+        """The difference of a figure to the other system's, if both have samples of it."""
         if self.theirs is None or not (name in self.ours.samples and name in self.theirs.samples):
             return None
         value = self.ours.figures[name] - self.theirs.figures[name]
         return difference(value, self.ours.samples[name], self.theirs.samples[name])
 
     def as_table(self) -> str:
-        """One row for each figure."""
+        """A table with one row per figure."""
         rows = [["", "value", "95 % interval"]]
         if self.theirs:
             rows[0] += ["other", "95 % interval", "difference", "95 % interval", "p"]
@@ -61,7 +61,7 @@ class Report:
         return ", ".join([self.title, f"{self.count} examples", *filter(None, [self.signature])]) + "\n" + aligned(rows)
 
     def cells(self, name: str) -> List[str]:
-        """One row of the table."""
+        """The cells of one row of the table."""
         cells = []
         for system in filter(None, (self.ours, self.theirs)):
             cells += [f"{system.figures[name]:.3f}" if name in system.figures else "", bounds(system.interval(name))]
@@ -69,7 +69,7 @@ class Report:
         return [*cells, f"{found.value:+.3f}", bounds(found.interval), f"{found.p:.3f}"] if found else cells
 
     def as_json(self) -> Dict[str, Any]:
-        """The same for a program."""
+        """The results, ready for JSON."""
         signature = {"signature": self.signature} if self.signature else {}
         found: Dict[str, Any] = {"examples": self.count, **signature, "figures": system_json(self.ours)}
         if self.theirs:
@@ -96,17 +96,17 @@ def figure_json(system: System, name: str) -> Dict[str, Optional[float]]:
 
 
 def numbers(**values: float) -> Dict[str, Optional[float]]:
-    """What is known of one figure; what has no value is null."""
+    """The values of one figure; NaN becomes None."""
     return {name: None if isnan(value) else value for name, value in values.items()}
 
 
 def bounds(around: Optional[Interval]) -> str:
-    """An interval to read."""
+    """An interval for the table."""
     return f"[{around.low:.3f}, {around.high:.3f}]" if around else ""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns to the right, names to the left."""
+    """Aligns the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = (
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]) for row in rows
@@ -115,19 +115,19 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, content: Dict[str, Any]) -> None:
-    """Writes what :meth:`Report.as_json` gave, and whatever was put beside it, to a file or to standard output."""
+    """Writes the results of :meth:`Report.as_json`, with any additions, to a file or to standard output."""
     write_report(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_each(path: Path, examples: Examples) -> None:
-    """Writes each example's scores: a header, then one line an example, tabs between.
+    """Writes each example's scores as TSV: a header, then one line per example.
 
     Raises:
-        UserError: the metric has no scores of single examples.
+        UserError: the metric does not score single examples.
     """
     each = examples.each()
     if not each:
-        raise UserError("--each: this metric has no scores of single examples; leave it out")
+        raise UserError("--each: this metric does not score single examples; leave it out")
     lines = ["\t".join(("example", *each))]
     rows = zip(*(column.tolist() for column in each.values()))
     lines += ["\t".join([str(number), *(f"{score:g}" for score in row)]) for number, row in enumerate(rows, start=1)]
@@ -135,7 +135,7 @@ def write_each(path: Path, examples: Examples) -> None:
 
 
 def write_report(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all, or to standard output if the path is :data:`STANDARD_OUTPUT`."""
+    """Writes a file atomically, or to standard output if the path is :data:`STANDARD_OUTPUT`."""
     if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
     else:

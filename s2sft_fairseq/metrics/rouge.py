@@ -1,4 +1,4 @@
-"""ROUGE: how much of the references' n-grams and subsequences the hypotheses have."""
+"""ROUGE: the overlap of n-grams and subsequences between hypotheses and references."""
 
 import logging
 import re
@@ -16,10 +16,10 @@ from .rouge_examples import PrintedExamples, counted
 logger = logging.getLogger(__name__)
 
 SEPARATORS = ("[X_SEP]", "<q>", "<S_SEP>", "<n>", "<t>", "</t>")
-SENTENCE_BEGINS = re.compile(r"[.!?][\"')]*\s+[^\s.!?\"')]")  # after another
+SENTENCE_BEGINS = re.compile(r"[.!?][\"')]*\s+[^\s.!?\"')]")  # after the end of another
 WORDS = {"english": stemmed_words, "any": words_of_any_script}
 MANY = 0.5
-"""The share of texts that makes a warning due."""
+"""The share of texts above which a warning is logged."""
 
 IMPLEMENTATIONS = ("own", "files2rouge")
 
@@ -28,13 +28,13 @@ IMPLEMENTATIONS = ("own", "files2rouge")
 class Rouge(Metric):
     """ROUGE-1, -2, -L and -Lsum (Lin, 2004) in percent, equal to ROUGE-1.5.5 with ``-m -a``.
 
-    ROUGE-Lsum is ROUGE-1.5.5's ROUGE-L over texts of one sentence a line, the "RG-L" of CNN/DailyMail's tables;
+    ROUGE-Lsum is ROUGE-1.5.5's ROUGE-L on texts with one sentence per line, the "RG-L" of CNN/DailyMail's tables;
     ROUGE-L takes each text as one sentence. The two are equal for texts of one sentence.
 
     Args:
-        sentence_separator: what parts the sentences of a text, besides line feeds.
-        words: ``english`` for ROUGE-1.5.5's words and stems, which knows ASCII letters alone; ``any`` for words of any
-            script, unstemmed, and single Chinese characters.
+        sentence_separator: strings that separate the sentences of a text, in addition to line feeds.
+        words: ``english`` for ROUGE-1.5.5's words and stems, which are of ASCII letters and digits only; ``any`` for
+            words of any script, not stemmed, and single Chinese characters.
         rouge_implementation: ``own``, or ``files2rouge`` for the Perl script through that package.
     """
 
@@ -53,19 +53,19 @@ class Rouge(Metric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Sentences, the language, and who counts."""
+        """Adds sentence separators, the kind of words, and the implementation."""
         group.add_argument(
             "--sentence-separator",
             nargs="*",
             default=SEPARATORS,
             metavar="STRING",
-            help=f"what parts sentences within a line, for rouge_lsum (default: {' '.join(SEPARATORS)})",
+            help=f"strings between sentences within a line, for rouge_lsum (default: {' '.join(SEPARATORS)})",
         )
         group.add_argument(
             "--words",
             choices=sorted(WORDS),
             default="english",
-            help="english: stemmed words of A-Z and 0-9, as ROUGE-1.5.5; any: words of any script, unstemmed, "
+            help="english: stemmed words of A-Z and 0-9, as in ROUGE-1.5.5; any: words of any script, not stemmed, "
             "and single Chinese characters (default: english)",
         )
         group.add_argument(
@@ -78,7 +78,7 @@ class Rouge(Metric):
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Scores each hypothesis; several references count as one that has all their units, as ROUGE-1.5.5 has it."""
+        """Scores each hypothesis; several references count as one with all their units, as in ROUGE-1.5.5."""
         if self.words is stemmed_words:
             warn_of_other_scripts(references)
         self.warn_of_unparted(hypotheses, [text for several in references for text in several])
@@ -90,7 +90,7 @@ class Rouge(Metric):
         return counted(np.array([self.counts(*pair) for pair in pairs]))
 
     def counts(self, hypothesis: str, references: Sequence[str]) -> np.ndarray:
-        """Counts over the references of an example [3, 4]."""
+        """The counts of an example [3, 4], summed over its references."""
         ours = self.sentences(hypothesis)
         return np.sum([count_overlap(self.sentences(text), ours) for text in references], axis=0)
 
@@ -99,19 +99,19 @@ class Rouge(Metric):
         return [self.words(sentence) for sentence in self.sentence_end.split(text)]
 
     def warn_of_unparted(self, hypotheses: Sequence[str], references: Sequence[str]) -> None:
-        """Tells whoever would take ROUGE-L of whole texts for that of sentences (the 30 for 40 of CNN/DailyMail)."""
+        """Warns if rouge_lsum may be computed without sentences (on CNN/DailyMail, about 30 instead of 40)."""
         ours, theirs = (share_with(self.sentence_end, texts) for texts in (hypotheses, references))
         unparted = [name for name, share in (("hypotheses", ours), ("references", theirs)) if not share]
         if unparted and max(ours, theirs, share_with(SENTENCE_BEGINS, references)) > MANY:
             logger.warning(
-                f"nothing parts the sentences of the {' and '.join(unparted)}, as rouge_lsum needs it; name what does, "
-                "such as --sentence-separator '. '"
+                f"nothing separates the sentences of the {' and '.join(unparted)}, as rouge_lsum requires; name what "
+                "does, such as --sentence-separator '. '"
             )
 
     def printed(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Examples:
-        """What files2rouge says."""
+        """The scores of files2rouge."""
         if len(references[0]) > 1 or self.words is not stemmed_words:
-            raise UserError("files2rouge takes one reference, of English words; leave --rouge-implementation out")
+            raise UserError("files2rouge supports one reference, with English words; leave --rouge-implementation out")
         ours, theirs = (
             [self.sentence_end.split(text) for text in texts] for texts in (hypotheses, next(zip(*references)))
         )
@@ -120,15 +120,15 @@ class Rouge(Metric):
 
 
 def share_with(pattern: "re.Pattern[str]", texts: Sequence[str]) -> float:
-    """The share of texts in which a pattern is found."""
+    """The share of texts that contain a pattern."""
     return sum(pattern.search(text) is not None for text in texts) / len(texts)
 
 
 def warn_of_other_scripts(references: Sequence[Sequence[str]]) -> None:
-    """Tells whoever scores Chinese, say, as if it were English."""
+    """Warns if texts in another script, such as Chinese, are scored as if they were English."""
     unread = sum(text.strip() != "" and not stemmed_words(text) for several in references for text in several)
     if unread > len(references) * MANY:
         logger.warning(
-            f"{unread} references have no word of A-Z or 0-9, the only ones that ROUGE-1.5.5 knows; for texts in "
-            "another script, score with --words any"
+            f"{unread} references have no words of A-Z or 0-9, the only ones that ROUGE-1.5.5 counts; for texts in "
+            "another script, use --words any"
         )

@@ -1,4 +1,4 @@
-"""BLEU and chrF, by sacreBLEU's statistics of each example."""
+"""BLEU and chrF, from sacreBLEU's statistics of each example."""
 
 from argparse import _ArgumentGroup
 from typing import Any, ClassVar, Dict, Optional, Sequence
@@ -12,8 +12,8 @@ class StatisticsExamples(Examples):
     """Statistics of each example, whose sums sacreBLEU turns into a score.
 
     Args:
-        metric: a metric with sacreBLEU's own, which score the sums of statistics.
-        statistics: of each example [N, K].
+        metric: has sacreBLEU's own metrics, which compute scores from sums of statistics.
+        statistics: K numbers per example [N, K].
     """
 
     def __init__(self, metric: "SacreBleuMetric", statistics: np.ndarray) -> None:
@@ -35,7 +35,7 @@ class StatisticsExamples(Examples):
 
 
 def score(metric: Any, statistics: np.ndarray) -> float:
-    """What one of sacreBLEU's metrics makes of summed statistics [K]."""
+    """The score that one of sacreBLEU's metrics computes from summed statistics [K]."""
     return float(metric._compute_score_from_stats(statistics.astype(np.int64).tolist()).score)
 
 
@@ -43,9 +43,9 @@ class SacreBleuMetric(Metric):
     """A metric of sacreBLEU.
 
     Attributes:
-        figure: the name of its one figure.
-        metric: sacreBLEU's own.
-        alone: the one by which sacreBLEU scores single sentences.
+        figure: the name of its only figure.
+        metric: sacreBLEU's own metric.
+        alone: the variant with which sacreBLEU scores single sentences.
     """
 
     figure: ClassVar[str]
@@ -55,7 +55,7 @@ class SacreBleuMetric(Metric):
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Counts n-grams; with several references, as sacreBLEU does with that many reference files."""
+        """Counts n-grams; several references are treated like several reference files of sacreBLEU."""
         streams = [list(stream) for stream in zip(*references)]
         statistics = self.metric._extract_corpus_statistics(list(hypotheses), streams)
         return StatisticsExamples(self, np.array(statistics))
@@ -67,7 +67,7 @@ class Bleu(SacreBleuMetric):
 
     Args:
         tokenize: sacreBLEU's tokenization, ``13a`` by default.
-        lowercase: whether case is ignored.
+        lowercase: whether to ignore case.
     """
 
     summary = "sacreBLEU's BLEU"
@@ -81,7 +81,7 @@ class Bleu(SacreBleuMetric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Tokenization and case."""
+        """Adds tokenization and case."""
         names = ("13a", "intl", "char", "zh", "none")
         group.add_argument("--tokenize", choices=names, help="sacreBLEU's tokenization (default: 13a)")
         group.add_argument("--lowercase", action="store_true", help="ignore case")
@@ -92,7 +92,7 @@ class ChrF(SacreBleuMetric):
     """Corpus chrF.
 
     Args:
-        word_order: n-grams of words up to this length count too: 2 for chrF++.
+        word_order: the maximum order of word n-grams, which are counted as well: 2 for chrF++.
     """
 
     summary = "sacreBLEU's chrF"
@@ -105,11 +105,11 @@ class ChrF(SacreBleuMetric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Words."""
+        """Adds the order of word n-grams."""
         group.add_argument(
             "--word-order",
             type=non_negative_int,
             default=0,
             metavar="N",
-            help="word n-grams, 2 for chrF++ (default: 0)",
+            help="maximum order of word n-grams, 2 for chrF++ (default: 0)",
         )

@@ -1,4 +1,4 @@
-"""SQuAD's figures: exact match and F1 of words; with unanswerable questions, by kind and at the best threshold."""
+"""SQuAD's figures: exact match and word F1; with unanswerable questions, also by kind and at the best threshold."""
 
 from argparse import _ArgumentGroup
 from pathlib import Path
@@ -19,13 +19,13 @@ class Squad(Metric):
     """SQuAD 1.1 (Rajpurkar et al., 2016) and 2.0 (Rajpurkar et al., 2018) as the official scripts score them.
 
     Args:
-        squad_version: 1.1, or 2.0, where an empty reference stands for an unanswerable question and an empty
-            hypothesis says that there is no answer.
-        na_probs: a file with the probability of each question to be unanswerable, one a line, or {id: probability}.
-        na_prob_threshold: above this probability the answer counts as empty.
+        squad_version: 1.1, or 2.0, where an empty reference marks an unanswerable question and an empty hypothesis
+            means that there is no answer.
+        na_probs: a file with each question's probability of being unanswerable, one per line, or {id: probability}.
+        na_prob_threshold: above this probability, the answer counts as empty.
     """
 
-    summary = "SQuAD 1.1, 2.0: exact match and F1 of words as the official scripts; answers separated by tabs, or JSON"
+    summary = "SQuAD 1.1, 2.0: exact match, word F1, as in the official scripts; answers separated by tabs, or JSON"
 
     def __init__(
         self, *, squad_version: str = "2.0", na_probs: Optional[Path] = None, na_prob_threshold: float = 1.0
@@ -36,31 +36,31 @@ class Squad(Metric):
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
-        """Adds the version, and where the probabilities of unanswerable questions are."""
+        """Adds the version, and the file and threshold of the probabilities of unanswerable questions."""
         group.add_argument(
             "--squad-version",
             choices=("1.1", "2.0"),
             default="2.0",
-            help="whose official script (default: %(default)s)",
+            help="squad: version of the official script (default: %(default)s)",
         )
         group.add_argument(
             "--na-probs",
             type=Path,
             metavar="FILE",
-            help="squad: probability of each question to be unanswerable, one a line or JSON; adds the best thresholds",
+            help="squad: probability that each question is unanswerable, per line or JSON; adds the best thresholds",
         )
         group.add_argument(
             "--na-prob-threshold",
             type=float,
             default=1.0,
             metavar="P",
-            help="squad: above this probability an answer counts as empty (default: %(default)s)",
+            help="squad: above this probability, an answer counts as empty (default: %(default)s)",
         )
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
-        """Scores each answer by the expected one that suits it best; an example without any is unanswerable."""
+        """Scores each answer by the expected one that fits it best; an example without any is unanswerable."""
         expected, file = list(map(expected_answers, references)), self.na_probs
         score = score_1 if self.version == "1.1" else score_2
         exact, f1 = np.array([score(answer, texts) for answer, texts in zip(hypotheses, expected)]).T
@@ -75,12 +75,12 @@ class Squad(Metric):
         )
 
     def read(self, files: Files) -> Texts:
-        """Reads lines, or the dataset's and the official script's JSON files."""
+        """Reads lines, or the JSON files of the dataset and the official script."""
         return read_squad(files) if files.references[0].suffix == ".json" else super().read(files)
 
 
 def score_1(answer: str, expected: Sequence[str]) -> Agreement:
-    """The best exact match and the best F1 over the expected answers; an answer without words has no F1."""
+    """The best exact match and the best F1 over the expected answers; the F1 of an answer without words is 0."""
     words = normalize_answer(answer)
     best = best_of([compare(words, normalize_answer(text)) for text in expected or [""]])
     if not words:
@@ -89,7 +89,7 @@ def score_1(answer: str, expected: Sequence[str]) -> Agreement:
 
 
 def score_2(answer: str, expected: Sequence[str]) -> Agreement:
-    """The best exact match and the best F1 over the expected answers that have words, or else over none at all."""
+    """The best exact match and the best F1 over the expected answers with words; without any, over an empty one."""
     words = normalize_answer(answer)
     with_words = list(filter(None, map(normalize_answer, expected)))
     return best_of([compare(words, text) for text in with_words or [[]]])
@@ -102,8 +102,8 @@ class Squad2(Examples):
         scores: exact match and F1 from 0 to 1 [N], by name.
         answered: whether the system gave an answer [N].
         answerable: whether there is one [N].
-        na_probs: the probability of each question to be unanswerable [N], if the system gave one.
-        threshold: above this probability an answer counts as none.
+        na_probs: each question's probability of being unanswerable [N], if the system gave any.
+        threshold: above this probability, an answer counts as empty.
     """
 
     def __init__(
@@ -130,9 +130,9 @@ class Squad2(Examples):
         return self.scores
 
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
-        """Exact match and F1 over all questions, over both kinds, and at the best thresholds, each in points.
+        """Exact match and F1 on all questions, on both kinds, and at the best thresholds, each from 0 to 100.
 
-        A sample without questions of a kind that there is has no number for it.
+        A figure is NaN on a sample that happens to have no questions of its kind.
         """
         rows = np.arange(len(self)) if rows is None else rows
         everything = np.ones(len(self), dtype=bool)
@@ -149,9 +149,9 @@ class Squad2(Examples):
         return found
 
     def best_threshold(self, name: str, rows: np.ndarray) -> Tuple[float, float]:
-        """The best score in points that any threshold reaches, and the lowest such threshold.
+        """The best score, from 0 to 100, that any threshold reaches, and the lowest such threshold.
 
-        From answering no question on, one more is answered at each step, the least doubtful first.
+        Starting without any answers, one more question is answered at each step, in order of increasing probability.
         """
         assert self.na_probs is not None
         rows = rows[np.argsort(self.na_probs[rows], kind="stable")]
@@ -162,15 +162,15 @@ class Squad2(Examples):
 
 
 def mean(scores: np.ndarray) -> float:
-    """The mean, or not a number of none."""
+    """The mean; NaN if there are no scores."""
     return float(scores.mean()) if len(scores) else float("nan")
 
 
 def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]) -> np.ndarray:
-    """Reads one probability a line, or from {id: probability} those of the questions with these ids.
+    """Reads one probability per line, or those of the questions with these ids from {id: probability}.
 
     Raises:
-        UserError: they are not as many as the questions, or one is no number.
+        UserError: there is not one probability per question, or one is not a number.
     """
     try:
         if path.suffix == ".json":
@@ -181,7 +181,7 @@ def read_probabilities(path: Path, count: int, *, names: Optional[Sequence[str]]
     except UserError:
         raise
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: {type(error).__name__} {error}; expected one probability for each question") from None
+        raise UserError(f"{path}: {type(error).__name__} {error}; expected one probability per question") from None
     if len(numbers) != count:
-        raise UserError(f"{path} has probabilities for {len(numbers)} of {count} questions; expected one for each")
+        raise UserError(f"{path} has probabilities for {len(numbers)} of {count} questions; expected one per question")
     return numbers

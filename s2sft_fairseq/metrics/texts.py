@@ -1,4 +1,4 @@
-"""The texts that a metric compares, read from files: one example a line, or what fairseq-generate wrote."""
+"""Reads the texts that a metric compares: files with one example per line, or the output of fairseq-generate."""
 
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -17,7 +17,7 @@ class Files(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """N hypotheses, one or more references for each ([N][R]), and the N sources if there are any."""
+    """N hypotheses, one or more references for each ([N][R]), and N sources if there are any."""
 
     hypotheses: Sequence[str]
     references: Sequence[Sequence[str]]
@@ -25,32 +25,32 @@ class Texts(NamedTuple):
 
 
 def read_texts(files: Files) -> Texts:
-    """Reads files of one example a line; the hypotheses may be a file that fairseq-generate wrote.
+    """Reads files with one example per line; the hypotheses may be the output of fairseq-generate.
 
     Raises:
-        UserError: a file is missing or is not UTF-8, there is nothing in it, or the numbers of lines differ.
+        UserError: a file is missing, empty or not UTF-8, or the numbers of lines differ.
     """
     hypotheses = read_hypotheses(files.hypothesis)
     others = {path: read_all_lines(path) for path in (*files.references, *filter(None, [files.source]))}
     for path, lines in others.items():
         if len(lines) != len(hypotheses):
             raise UserError(
-                f"{files.hypothesis} has {len(hypotheses)} lines and {path} has {len(lines)}; expected line i of each "
-                "to belong together"
+                f"{files.hypothesis} has {len(hypotheses)} lines but {path} has {len(lines)}; expected one line of "
+                "each per example"
             )
     if not hypotheses:
-        raise UserError(f"{files.hypothesis} is empty; expected one line for each example")
+        raise UserError(f"{files.hypothesis} is empty; expected one line per example")
     references = list(zip(*(others[path] for path in files.references)))
     return Texts(hypotheses, references, others[files.source] if files.source else None)
 
 
 def read_hypotheses(path: Path) -> List[str]:
-    """Lines of text, or the best outputs in what fairseq-generate wrote, in the order of its input.
+    """Lines of text, or the best hypotheses in the output of fairseq-generate, in the order of its inputs.
 
-    Detokenized outputs (D-) are preferred to those in the model's tokens (H-).
+    Detokenized hypotheses (D-) are preferred to those in the model's tokens (H-).
 
     Raises:
-        UserError: the file cannot be read, or an output is missing in it.
+        UserError: the file cannot be read, or there is no hypothesis for an input.
     """
     lines = read_all_lines(path)
     outputs = best_outputs(lines)
@@ -63,7 +63,7 @@ def read_hypotheses(path: Path) -> List[str]:
 
 
 def best_outputs(lines: Sequence[str]) -> Dict[int, str]:
-    """The first output for each input in what fairseq-generate wrote; nothing if the lines are plain text."""
+    """The first hypothesis for each input in the output of fairseq-generate; empty if the lines are plain text."""
     detokenized: Dict[int, str] = {}
     tokens: Dict[int, str] = {}
     for line in lines:

@@ -1,4 +1,4 @@
-"""Beam search: fairseq's, with n-gram blocking that works and the length penalty of the papers."""
+"""Beam search: fairseq's, with working n-gram blocking and the papers' length penalty."""
 
 import sys
 from typing import Any, Dict, Iterable, List, Optional, Sequence
@@ -16,15 +16,15 @@ from .ngram_blocking import NGramBlocker
 from .option_checks import check_constraints, check_lengths
 
 Hypotheses = List[List[Dict[str, Tensor]]]
-"""Sentence by sentence, the best first."""
+"""The hypotheses of each sentence, best first."""
 
 
 class MatchSourceLength(LengthConstrainedBeamSearch):
     """Hypotheses as long as their sources (``--match-source-len``), or as long as the model lets them be.
 
     Args:
-        tgt_dict: tells the end token.
-        longest: the most words that a hypothesis can have.
+        tgt_dict: provides the end token.
+        longest: the maximum number of tokens in a hypothesis, without the end token.
     """
 
     def __init__(self, tgt_dict: Dictionary, longest: int) -> None:
@@ -32,11 +32,11 @@ class MatchSourceLength(LengthConstrainedBeamSearch):
         self.longest = longest
 
     def set_src_lengths(self, src_lengths: Tensor) -> None:
-        """Takes the lengths [B] of the sources, among whose words fairseq counts [CLS]."""
+        """Sets the lengths [B] of the sources, in which fairseq counts [CLS] as well."""
         super().set_src_lengths((src_lengths - 1).clamp(max=self.longest))
 
     def step(self, step: int, lprobs: Tensor, scores: Tensor, *rest: Any) -> Any:
-        """The best candidates; unlike in fairseq, the end has the probability that the model gives it."""
+        """The best candidates; unlike in fairseq, the end token keeps the probability that the model gives it."""
         end, ends = lprobs[:, :, self.eos].clone(), self.src_lengths.le(step)
         lprobs[ends] = -torch.inf
         lprobs[:, :, self.eos] = end.masked_fill(~ends.unsqueeze(1), -torch.inf)
@@ -44,13 +44,13 @@ class MatchSourceLength(LengthConstrainedBeamSearch):
 
 
 class S2SFTGenerator(SequenceGenerator):
-    """fairseq's generator over the model's cached steps.
+    """fairseq's generator, with this plugin's search options.
 
     Args:
         *args, **kwargs: those of ``SequenceGenerator``.
-        length_penalty_type: ``fairseq`` divides a hypothesis' score by len ** lenpen, ``gnmt`` by
-            ((5 + len) / 6) ** lenpen, as all five papers do; len counts the end token.
-        repeatable: ids of tokens around which n-grams may repeat.
+        length_penalty_type: ``fairseq`` divides a hypothesis's score by len ** lenpen, ``gnmt`` by
+            ((5 + len) / 6) ** lenpen, like all five papers; len includes the end token.
+        repeatable: ids of tokens that exempt an n-gram from n-gram blocking.
         suppressed: ids of tokens that are never generated.
     """
 
@@ -73,7 +73,7 @@ class S2SFTGenerator(SequenceGenerator):
             self.token_indices_to_suppress = torch.tensor(list(suppressed))
         if isinstance(self.search, LengthConstrainedBeamSearch):
             self.search, self.min_len = MatchSourceLength(self.tgt_dict, min(self.max_len_b, self.max_len - 1)), 0
-        self.search.stop_on_max_len = True  # a search with too few hypotheses ends as well
+        self.search.stop_on_max_len = True  # so that a search with too few hypotheses ends, too
         check_lengths(self.min_len, self.longest(sys.maxsize))
         self.gnmt = self.normalize_scores and length_penalty_type == "gnmt"
         if self.gnmt:
@@ -87,17 +87,17 @@ class S2SFTGenerator(SequenceGenerator):
         constraints: Optional[Tensor] = None,
         **given: Any,
     ) -> Hypotheses:
-        """Searches as fairseq does, with one line for what cannot be found.
+        """Searches like fairseq, but raises UserError if there is no result.
 
         Args:
-            models: not read, the generator has them; fairseq's generators share this call.
+            models: ignored, because the generator has its own; all of fairseq's generators are called this way.
             sample: a batch.
-            constraints: words that each hypothesis must hold, as fairseq packs them.
+            constraints: tokens that each hypothesis must contain, in fairseq's packed format.
             **given: fairseq's ``prefix_tokens`` and ``bos_token``.
 
         Raises:
-            UserError: hypotheses must be longer than they can be, hold constraints that are no words or too many, or
-                a sentence has no hypothesis that the search flags allow.
+            UserError: the minimum length is above the maximum, constraints cannot be generated or do not fit into a
+                hypothesis, or the search flags allow no hypothesis for a sentence.
         """
         longest = self.longest(sample["net_input"]["src_tokens"].size(1))
         check_lengths(self.min_len, longest)
@@ -106,19 +106,19 @@ class S2SFTGenerator(SequenceGenerator):
         found: Hypotheses = super().generate(models, sample, constraints=constraints, **given)
         if not all(found):
             raise UserError(
-                f"no hypothesis of up to {longest} words is allowed by all search flags; loosen --constraints, "
+                f"no hypothesis of up to {longest} tokens satisfies all search flags; loosen --constraints, "
                 "--no-repeat-ngram-size, --suppress-tokens, --min-len or --max-len-b"
             )
         return found
 
     def longest(self, slots: int) -> int:
-        """The most words that a hypothesis can have for sources [B, slots]."""
+        """The maximum number of tokens in a hypothesis for sources [B, slots], without the end token."""
         if self.match_source_len:
             return int(self.search.longest)
         return min(int(self.max_len_a * slots + self.max_len_b), self.max_len - 1)
 
     def is_finished(self, step: int, unfin_idx: int, *rest: Any) -> bool:
-        """Whether a sentence has all its hypotheses; one that matches its source has them at one step."""
+        """Whether a sentence has all its hypotheses; with ``--match-source-len``, all of them end at the same step."""
         matched = self.match_source_len and step >= self.search.src_lengths[unfin_idx]
         return bool(matched or super().is_finished(step, unfin_idx, *rest))
 
@@ -132,7 +132,7 @@ class S2SFTGenerator(SequenceGenerator):
         finalized: Hypotheses,
         *rest: Any,
     ) -> List[int]:
-        """Collects the hypotheses that end at this step, as fairseq does, and divides their scores."""
+        """Collects the hypotheses that end at this step, like fairseq, and applies the length penalty."""
         earlier = [len(hypotheses) for hypotheses in finalized]
         newly_finished = super().finalize_hypos(step, bbsz_idx, eos_scores, tokens, scores, finalized, *rest)
         if self.gnmt:

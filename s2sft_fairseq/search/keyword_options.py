@@ -1,4 +1,4 @@
-"""Options by name from Python: the search options that text understands, and one line for what does not exist."""
+"""Options by name from Python: the search options for plain text, and one-line errors for options that do not exist."""
 
 import copy
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ OF_FAIRSEQ = (
     *("sampling", "sampling_topk", "sampling_topp", "temperature"),
     *("diverse_beam_groups", "diverse_beam_strength", "diversity_rate"),
 )
-"""fairseq's search options without those that need targets, an aligned source or another kind of model."""
+"""fairseq's search options, except those that need targets, an alignment or another kind of model."""
 
 OF_PLUGIN = tuple(
     option.name for option in fields(SearchOptions) if option.name not in ("_name", "inference_precision")
 )
-"""Those that the task adds, without the one that changes the weights."""
+"""The search options that the task adds, except the one that changes the weights."""
 
 
 def text_generation() -> FairseqDataclass:
@@ -38,7 +38,7 @@ def text_generation() -> FairseqDataclass:
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Raises UserError for an option that does not exist, and names one that is spelled alike."""
+    """Raises UserError for an option that does not exist, and suggests one with a similar name."""
     known = set(known)
     for name in given:
         if name not in known:
@@ -47,7 +47,7 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def changed(section: DictConfig, options: Mapping[str, Any]) -> DictConfig:
-    """A copy of a section of the configuration with other values; raises UserError for one it cannot have."""
+    """A copy of a section of the configuration with other values; raises UserError for an invalid value."""
     section = copy.deepcopy(section)
     with values_checked():
         section.update(options)
@@ -56,7 +56,7 @@ def changed(section: DictConfig, options: Mapping[str, Any]) -> DictConfig:
 
 @contextmanager
 def values_checked() -> Iterator[None]:
-    """Makes one line of a value that an option cannot have."""
+    """Turns OmegaConf's errors about invalid values into UserError."""
     try:
         yield
     except OmegaConfBaseException as error:

@@ -2,10 +2,15 @@
 
 
 def gnmt_penalty(length: int, alpha: float) -> float:
-    """What the log-probability of a hypothesis is divided by.
+    """The divisor of a hypothesis's log-probability.
 
     Args:
-        length: how many tokens the hypothesis has, the end token included.
-        alpha: how much long hypotheses are favoured; with 0 the log-probability stays as it is.
+        length: number of tokens in the hypothesis, the end token included.
+        alpha: how strongly long hypotheses are favoured; 0: not at all, the penalty is 1.
+
+    >>> gnmt_penalty(1, alpha=0.9), gnmt_penalty(7, alpha=0.0)
+    (1.0, 1.0)
+    >>> gnmt_penalty(13, alpha=1.0)  # fairseq's own penalty divides by 13
+    3.0
     """
     return ((5 + length) / 6) ** alpha

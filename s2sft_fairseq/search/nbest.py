@@ -1,4 +1,4 @@
-"""N-best lists with the scores of their tokens, read from what fairseq-generate and fairseq-interactive print."""
+"""N-best lists with token scores, read from the output of fairseq-generate and fairseq-interactive."""
 
 import math
 from pathlib import Path
@@ -10,12 +10,12 @@ from ..common.text_lines import read_all_lines
 
 
 class NBestHypothesis(NamedTuple):
-    """A hypothesis.
+    """A hypothesis of an n-best list.
 
     Attributes:
-        text: detokenized if the output has it (D-), else in the model's tokens (H-).
-        log_probability: the sum over its tokens (P-), in nats.
-        length: how many tokens it has, the end included.
+        text: detokenized if the output has D- lines, otherwise in the model's tokens (H-).
+        log_probability: the sum over the tokens (P-), in nats.
+        length: number of tokens, the end token included.
     """
 
     text: str
@@ -24,14 +24,14 @@ class NBestHypothesis(NamedTuple):
 
 
 class NBestLists(NamedTuple):
-    """The hypotheses of every input, in the order of the input, and its reference if the data had one (T-)."""
+    """The hypotheses for each input, in the order of the inputs, and its reference if the data had one (T-)."""
 
     hypotheses: List[List[NBestHypothesis]]
     references: List[Optional[str]]
 
 
 class Records:
-    """What was printed of one input, record by record."""
+    """What was printed for one input, record by record."""
 
     def __init__(self) -> None:
         self.reference: Optional[str] = None
@@ -39,7 +39,7 @@ class Records:
         self.scores: List[List[float]] = []
 
     def add(self, record: Record) -> None:
-        """Takes a record; one that does not belong here raises ValueError."""
+        """Adds a record; raises ValueError if it does not follow from those before it."""
         if record.kind == "T":
             self.reference = record.content
         elif record.kind == "H":
@@ -52,7 +52,7 @@ class Records:
             self.scores.append(token_scores(record.content))
 
     def hypotheses(self) -> List[NBestHypothesis]:
-        """The hypotheses in the order in which they were printed; their scores, of base 2, become nats."""
+        """The hypotheses in printed order, with scores converted from base 2 to nats."""
         return [
             NBestHypothesis(text, log_probability=math.log(2) * sum(scores), length=len(scores))
             for text, scores in zip(self.texts, self.scores)
@@ -60,7 +60,7 @@ class Records:
 
 
 def token_scores(content: str) -> List[float]:
-    """The scores in a P- line; raises ValueError if there are none, or something else is there."""
+    """The scores in a P- line; raises ValueError if there are none, or anything else is on it."""
     scores = [float(score) for score in content.split()]
     if not scores:
         raise ValueError("expected scores")
@@ -68,10 +68,10 @@ def token_scores(content: str) -> List[float]:
 
 
 def read_nbest(path: Path) -> NBestLists:
-    """Reads the n-best lists in a file that fairseq-generate wrote (``--nbest N``, ``--results-path`` or redirected).
+    """Reads n-best lists from the output of fairseq-generate ``--nbest N`` (``--results-path`` or redirected).
 
     Raises:
-        UserError: the file cannot be read, has no hypotheses, is damaged, or an input has none.
+        UserError: the file cannot be read, has no hypotheses, is damaged, or an input has no hypothesis.
     """
     found: Dict[int, Records] = {}
     for number, line in enumerate(read_all_lines(path), start=1):
@@ -88,9 +88,9 @@ def read_nbest(path: Path) -> NBestLists:
 
 
 def check_complete(path: Path, found: Dict[int, Records]) -> None:
-    """Refuses lists without hypotheses, of some inputs only, or cut short."""
+    """Refuses n-best lists that are empty, leave out an input or are cut short."""
     if not any(record.texts for record in found.values()):
-        raise UserError(f"{path} has no H- lines; expected what fairseq-generate --nbest N printed")
+        raise UserError(f"{path} has no H- lines; expected the output of fairseq-generate --nbest N")
     for number in range(max(found) + 1):
         record = found.get(number)
         if record is None or not record.texts:

@@ -1,4 +1,4 @@
-"""No n-gram comes twice in a hypothesis (004, section 3.1), but for those around tokens that may repeat."""
+"""Prevents repeated n-grams in a hypothesis (004, section 3.1), except for those with tokens that may repeat."""
 
 from typing import Iterable
 
@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 
 class NGramBlocker(nn.Module):
-    """Forbids tokens that would repeat an n-gram of their own hypothesis.
+    """Forbids tokens that would repeat an n-gram of the same hypothesis.
 
-    fairseq's own blocker compares with the padded tail of the token buffer and so blocks nothing
-    (issue facebookresearch/fairseq#5206). As in s2s-ft, nothing is blocked when one of the n − 1 last tokens or the
-    token itself may repeat. A hypothesis that could not go on at all may repeat what it likes: a prefix or a least
-    length may demand it.
+    fairseq's own blocker compares with the padded tail of the token buffer and therefore blocks nothing
+    (issue facebookresearch/fairseq#5206). As in s2s-ft, a token is not blocked if it or one of the last n − 1 tokens
+    may repeat. Nothing is blocked in a hypothesis that could not continue otherwise, as a prefix or a minimum length
+    may require.
 
     Args:
-        size: n; 1 forbids every token that was used before.
+        size: n; 1 forbids every token that has been used before.
         ignored: ids of tokens that may repeat.
     """
 
@@ -25,7 +25,7 @@ class NGramBlocker(nn.Module):
         self.ignored = torch.tensor(sorted(ignored), dtype=torch.int64)
 
     def forward(self, tokens: Tensor, lprobs: Tensor, bsz: int, beam_size: int, step: int) -> Tensor:
-        """Sets the log-probabilities [R, V] of forbidden tokens to −∞; the first of ``tokens`` [R, …] is no word."""
+        """Sets log-probabilities [R, V] of forbidden tokens to −∞; the first of ``tokens`` [R, …] does not count."""
         words = tokens[:, 1 : step + 1]
         if words.size(1) < self.size:
             return lprobs

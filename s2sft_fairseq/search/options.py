@@ -1,4 +1,4 @@
-"""What the task adds to fairseq's search flags."""
+"""The search options that the task adds to fairseq's."""
 
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, Hashable, Iterable, Optional, Set
@@ -10,7 +10,7 @@ from ..common.errors import UserError
 
 PENALTIES = ChoiceEnum(["fairseq", "gnmt"])
 PRECISIONS = ChoiceEnum(["bfloat16", "float32", "int8"])
-"""What models can round their weights to; a test holds this against the models' own table."""
+"""The precisions to which models can round their weights; a test compares this with the models' own table."""
 
 
 @dataclass
@@ -22,33 +22,35 @@ class SearchOptions(FairseqDataclass):
     no_repeat_ngram_ignore: Optional[str] = field(
         default=None,
         metadata={
-            "help": "tokens of the vocabulary, separated by spaces, that --no-repeat-ngram-size lets repeat: an n-gram "
-            "is not blocked when one of them is in it"
+            "help": "tokens of the vocabulary, separated by spaces, that may repeat: --no-repeat-ngram-size does not "
+            "block n-grams that contain one of them"
         },
     )
     suppress_tokens: Optional[str] = field(
         default=None,
-        metadata={"help": "tokens of the vocabulary, separated by spaces, that are never generated: '[UNK] [unused1]'"},
+        metadata={
+            "help": "tokens of the vocabulary, separated by spaces, never to generate, such as '[UNK] [unused1]'"
+        },
     )
     inference_precision: PRECISIONS = field(  # type: ignore[valid-type]
         default="float32",
-        metadata={"help": "of the weights when generating; int8: only on a CPU"},
+        metadata={"help": "precision of the weights in generation; int8: only on a CPU"},
     )
 
 
 def generator_arguments(options: SearchOptions, args: Any, dictionary: Dictionary) -> Dict[str, Any]:
-    """What our generator wants to know beyond fairseq's search flags.
+    """The arguments of our generator beyond fairseq's search flags.
 
     Raises:
-        UserError: a token is not in the vocabulary, none would be left, or there is no n-gram to ignore.
+        UserError: a token is not in the vocabulary, the end token would be suppressed, or no n-grams are blocked.
     """
     repeatable = token_ids("--no-repeat-ngram-ignore", options.no_repeat_ngram_ignore, dictionary)
     if repeatable and not getattr(args, "no_repeat_ngram_size", 0):
-        raise UserError("--no-repeat-ngram-ignore needs --no-repeat-ngram-size N; without it every n-gram may repeat")
+        raise UserError("--no-repeat-ngram-ignore needs --no-repeat-ngram-size N; without it all n-grams may repeat")
     suppressed = token_ids("--suppress-tokens", options.suppress_tokens, dictionary)
     if dictionary.eos() in suppressed:
         raise UserError(
-            f"--suppress-tokens {dictionary[dictionary.eos()]}: without it no hypothesis ends; leave it out"
+            f"--suppress-tokens {dictionary[dictionary.eos()]}: no hypothesis can end without this token; leave it out"
         )
     return {
         "length_penalty_type": str(options.length_penalty_type),
@@ -73,17 +75,17 @@ def token_ids(flag: str, text: Optional[str], dictionary: Dictionary) -> Set[int
 
 
 def check_same_layout(layouts: Collection[Hashable], methods: Iterable[str]) -> None:
-    """Refuses an ensemble whose members lay out their slots differently.
+    """Refuses an ensemble whose members have different layouts.
 
     Args:
-        layouts: of the members.
-        methods: their fine-tuning methods.
+        layouts: the members' layouts.
+        methods: the members' fine-tuning methods.
 
     Raises:
-        UserError: there are several layouts.
+        UserError: the layouts differ.
     """
     if len(set(layouts)) > 1:
         raise UserError(
-            f"--path: an ensemble of different layouts (--finetune-method {', '.join(methods)}); "
+            f"--path: the models of the ensemble have different layouts (--finetune-method {', '.join(methods)}); "
             "expected models that were fine-tuned with one method and the same --source-type-id, --target-type-id"
         )

@@ -16,15 +16,15 @@ from .special_tokens import complete_spelling, is_ordinary, nearest_spelling
 
 
 class PretrainedDictionary(Dictionary):
-    """Maps tokens to the rows of a pretrained model: the line number of a token, counted from 0, is its id.
+    """Maps tokens to the rows of a pretrained model: the id of a token is its line number, counted from 0.
 
-    Unlike its base class it adds no token of its own, and it tolerates a token that stands on two lines
-    (published vocabularies have such): both rows exist, the token means the later one, as in BERT's loader.
+    Unlike its base class, it adds no tokens of its own, and it accepts duplicate tokens (some published vocabularies
+    have them): both rows exist, and the token maps to the later one, as in BERT's loader.
 
-    The five tokens with a role are found by their spelling, BERT's (`[CLS]`) or RoBERTa's (`<s>`).
+    The five special tokens are recognized by their spelling, BERT's (`[CLS]`) or RoBERTa's (`<s>`).
 
     Args:
-        tokens: the whole vocabulary, in the order of the rows.
+        tokens: the complete vocabulary, in the order of the rows.
 
     Raises:
         UserError: a special token is missing.
@@ -49,20 +49,20 @@ class PretrainedDictionary(Dictionary):
 
     @classmethod
     def load(cls, source: Union[str, os.PathLike, TextIO]) -> "PretrainedDictionary":
-        """Reads a vocabulary of any form that :func:`vocabulary.read` knows, or what :meth:`save` wrote.
+        """Reads a vocabulary in any format that :func:`vocabulary.read` supports, or that :meth:`save` wrote.
 
         Args:
-            source: a directory of a pretrained model, a file of a vocabulary, or an open text file.
+            source: the directory of a pretrained model, a vocabulary file, or an open text file.
 
         Raises:
-            UserError: no vocabulary there, one that cannot be read, or a special token is missing.
+            UserError: there is no vocabulary, it cannot be read, or a special token is missing.
         """
         if isinstance(source, (str, os.PathLike)):
             return cls(vocabulary.read(source))
         return cls(vocabulary.parse(source.read()))
 
     def grow(self, tokens: Iterable[str]) -> None:
-        """Appends those of `tokens` that are not in the vocabulary yet, a row each."""
+        """Appends those of `tokens` that are not yet in the vocabulary, one row each."""
         for token in tokens:
             if token not in self.indices:
                 self.add_symbol(token)
@@ -82,7 +82,7 @@ class PretrainedDictionary(Dictionary):
         append_eos: bool = True,
         reverse_order: bool = False,
     ) -> Tensor:
-        """As fairseq's, int32 [l], several times as fast; it never adds a token, for a new one would have no row."""
+        """Like fairseq's, int32 [l], but several times as fast; never adds a token, because it would have no row."""
         words = line_tokenizer(line)[:: -1 if reverse_order else 1]
         ids = [self.indices.get(word, self.unk_index) for word in words]
         if consumer is not None:
@@ -95,9 +95,9 @@ class PretrainedDictionary(Dictionary):
         return self.mask_index
 
     def ordinary_ids(self) -> np.ndarray:
-        """The ids that noise may draw, int64 [n]: every token but special ones and placeholders."""
+        """The ids that noise may draw, int64 [n]: all tokens except special ones and placeholders."""
         return np.array([row for row, token in enumerate(self.symbols) if is_ordinary(token)], dtype=np.int64)
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that two vocabularies share only if all their tokens are equal."""
+        """Sixteen hexadecimal digits that identify the vocabulary: a hash of its tokens in their order."""
         return hashlib.sha256("\n".join(self.symbols).encode("utf-8")).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""The part of a long source that a model should read (paper 004, sections 3.2 and 3.3).
+"""Selects the part of a long source that a model should read (paper 004, sections 3.2 and 3.3).
 
-The source is split into pieces once. A window is a run of its whole words with so many pieces at most; of all windows
-the one is chosen that contains the answer, or that shares most words with the question.
+The source is tokenized once. A window consists of consecutive whole words with at most a given number of pieces. The
+chosen window is the one that contains the answer, or that shares the most words with the question.
 """
 
 import re
@@ -17,7 +17,7 @@ BORDER = re.compile(rf"[\s{CHINESE}]")
 TERM = re.compile(rf"[{CHINESE}]|[^\W{CHINESE}]+")
 
 Span = Tuple[int, int]
-"""The first character of a part of a text, and the one behind its last."""
+"""The start of a part of a text, and its end: the position after the last character."""
 
 
 class Window(NamedTuple):
@@ -29,18 +29,18 @@ class Window(NamedTuple):
     last: int
 
     def contains(self, span: Span) -> bool:
-        """Whether the characters of a span are all inside."""
+        """Whether all characters of a span are inside."""
         return self.start <= span[0] and span[1] <= self.end
 
 
 class Source(NamedTuple):
-    """A text, and the characters of each of its pieces."""
+    """A text, and the characters that each of its pieces covers."""
 
     text: str
     pieces: Sequence[Span]
 
     def units(self, limit: int) -> Iterator[Window]:
-        """What is not cut: words, bordered by whitespace or Chinese characters, but pieces of one that is too long."""
+        """What is never cut: words, delimited by whitespace or Chinese characters; pieces of words over the limit."""
         for word in self.between([number for number in range(len(self.pieces)) if self.begins_word(number)]):
             if word.last - word.first <= limit:
                 yield word
@@ -48,33 +48,33 @@ class Source(NamedTuple):
                 yield from self.between(list(filter(self.stands_apart, range(word.first, word.last))), word.last)
 
     def between(self, starts: Sequence[int], last: int = -1) -> Iterator[Window]:
-        """The windows that begin with these pieces, up to the next or to the piece `last` (all by default)."""
+        """The windows from each of these pieces to the next one, or to the piece `last` (default: the end)."""
         for first, after in zip(starts, [*starts[1:], len(self.pieces) if last < 0 else last]):
             start, end = self.pieces[first][0], self.pieces[after - 1][1]
-            inside = self.text[start:end]  # pieces may have the space before a word
+            inside = self.text[start:end]  # a piece may include the space before a word
             yield Window(start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip()), first, after)
 
     def stands_apart(self, number: int) -> bool:
-        """Whether a piece shares no character with the one before."""
+        """Whether a piece shares no character with the previous one."""
         return number == 0 or self.pieces[number][0] >= self.pieces[number - 1][1]
 
     def begins_word(self, number: int) -> bool:
-        """Whether a word begins with a piece."""
+        """Whether a piece is the beginning of a word."""
         start = self.pieces[number][0]
         around = self.text[max(start - 1, 0) : start + 1]
         return number == 0 or (self.stands_apart(number) and BORDER.search(around) is not None)
 
     def covering(self, span: Span) -> Span:
-        """The pieces of a span of characters: the first, and the one behind the last."""
+        """The pieces that cover a span of characters: the first, and the one after the last."""
         starts, ends = zip(*self.pieces)
         return bisect_right(ends, span[0]), bisect_left(starts, span[1])
 
 
 def fitting(tokenizer: Tokenizer, source: Source, query: str, *, limit: int, keep: str) -> str:
-    """The part of a source that has at most ``limit`` pieces when it stands alone; a short source is kept whole.
+    """The part of a source with at most ``limit`` pieces when tokenized alone; a short source is kept whole.
 
-    A window may be split into more pieces by itself than within its source, so its pieces are counted again, and a
-    smaller window is taken as long as they are too many.
+    A window alone may have more pieces than within its source, so its pieces are counted again, and smaller windows
+    are tried until one fits.
     """
     if len(source.pieces) <= limit:
         return source.text
@@ -93,7 +93,7 @@ def select(source: Source, query: str, *, limit: int, keep: str) -> str:
     Args:
         source: the text and its pieces.
         query: the answer, or the question.
-        limit: most pieces of the result.
+        limit: the maximum number of pieces of the result.
         keep: one of :data:`KEEP`.
     """
     longest = list(windows(list(source.units(limit)), limit))
@@ -104,7 +104,7 @@ def select(source: Source, query: str, *, limit: int, keep: str) -> str:
 
 
 def windows(units: Sequence[Window], limit: int) -> Iterator[Window]:
-    """The longest window that begins with each unit; every other window is a part of one of these."""
+    """The longest window that begins with each unit; every other window is part of one of these."""
     after = 0
     for place, unit in enumerate(units):
         after = max(after, place)
@@ -120,16 +120,16 @@ def keep_head(source: Source, longest: Sequence[Window], query: str) -> Window:
 
 
 def keep_overlap(source: Source, longest: Sequence[Window], query: str) -> Window:
-    """The window with the most words of the question, each counted once; the first of several."""
+    """The window with the most words of the question, each counted once; the first one among ties."""
     counts = shared_terms(source.text, longest, {term.casefold() for term in TERM.findall(query)})
     return max(zip(counts, longest), key=lambda one: one[0])[1]
 
 
 def keep_answer(source: Source, longest: Sequence[Window], query: str) -> Window:
-    """The window with the answer and the most context on its poorer side, the first of several.
+    """The window with the answer and the most context on the shorter side; the first one among ties.
 
-    So BERT's run_squad.py chooses among the windows of an answer. Without the answer it is the window with the most
-    of its words.
+    BERT's run_squad.py chooses in the same way among the windows with an answer. If no window contains the answer, it
+    is the window with the most of its words.
     """
     spans = [(span, source.covering(span)) for span in occurrences(source.text, query)]
     found = [
@@ -146,11 +146,11 @@ KEEP: Dict[str, Callable[[Source, Sequence[Window], str], Window]] = {
     "overlap": keep_overlap,
     "head": keep_head,
 }
-"""Which window is chosen."""
+"""The rules that choose a window, by name."""
 
 
 def shared_terms(text: str, longest: Sequence[Window], wanted: Set[str]) -> Iterator[int]:
-    """How many of the wanted words each of the windows has, which follow each other."""
+    """The number of different wanted words in each window; the windows are in the order of the text."""
     terms = ((match.start(), match.end(), match[0].casefold()) for match in TERM.finditer(text))
     hits = [term for term in terms if term[2] in wanted]
     inside: Counter[str] = Counter()
@@ -166,7 +166,7 @@ def shared_terms(text: str, longest: Sequence[Window], wanted: Set[str]) -> Iter
 
 
 def occurrences(text: str, part: str) -> List[Span]:
-    """Where a text has a part: as it is written or, if it is nowhere so, in other case."""
+    """The spans where a part occurs in a text: with the same case or, if there are none, in any case."""
     pattern = re.escape(part.strip())
     for flags in (0, re.IGNORECASE) if pattern else ():
         spans = [match.span() for match in re.finditer(pattern, text, flags)]

@@ -1,7 +1,7 @@
-"""The vocabulary files of every family of checkpoints: their tokens, in the order of the model's rows.
+"""Reads the vocabulary files of all families of checkpoints: their tokens, in the order of the model's rows.
 
-A token that contains whitespace (a run of spaces in some byte-level vocabularies) is spelled with `<0x20>` in its
-place, since fairseq separates the tokens of a line by spaces and the lines of a dictionary by line feeds.
+Whitespace in a token (some byte-level vocabularies have tokens of several spaces) is written as `<0x20>`, because
+fairseq separates the tokens of a line by spaces and the lines of a dictionary by line feeds.
 """
 
 import os
@@ -21,25 +21,25 @@ NAMES = (
     *("vocab.txt", "vocab.json", "dict.txt", "tokenizer.json"),
     *("sentencepiece.bpe.model", "*vocab.txt", "*.model"),
 )
-"""What a vocabulary is called; in a directory the first that is there is the one."""
+"""Patterns of vocabulary file names; in a directory, the first pattern that matches counts."""
 
 COMPANIONS = (
     *("merges.txt", "encoder.json", "vocab.bpe"),
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
-"""What belongs to the text side besides the vocabulary itself."""
+"""Files that define the tokenization in addition to the vocabulary itself."""
 
 
 def read(path: Union[str, os.PathLike], *, add: Optional[Union[str, os.PathLike]] = None) -> List[str]:
-    """The tokens of a pretrained vocabulary; the place of a token in the list is its row in the tables.
+    """The tokens of a pretrained vocabulary; the index of a token in the list is its row in the tables.
 
     Args:
-        path: a directory of a pretrained model, or one of the files that :data:`NAMES` lists. Of a directory,
-            the tokens that Hugging Face's files add (added_tokens.json and the like) have their rows too.
-        add: a file with one token a line, to be appended.
+        path: the directory of a pretrained model, or a file that matches :data:`NAMES`. For a directory, the tokens
+            that Hugging Face's files add (added_tokens.json and the like) are included.
+        add: a file of tokens to append, one per line.
 
     Raises:
-        UserError: no vocabulary there, several, or one that cannot be read.
+        UserError: there is no vocabulary, there are several, or it cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -59,12 +59,12 @@ def tokens_in(file: Path) -> Tuple[str, ...]:
 
 @parsed_once
 def settings_in(file: Path) -> Mapping[str, Any]:
-    """The object in a JSON file of a tokenizer; raises UserError if there is none."""
+    """The object in a tokenizer's JSON file; raises UserError if it cannot be read or holds something else."""
     return read_json(file)
 
 
 def find(directory: Path) -> Path:
-    """The vocabulary of a directory: the first pattern of :data:`NAMES` that a file there matches.
+    """The vocabulary file of a directory: the one that matches the first possible pattern of :data:`NAMES`.
 
     Raises:
         UserError: nothing matches, or several files match the same pattern.
@@ -80,12 +80,12 @@ def find(directory: Path) -> Path:
 
 
 def files(directory: Path) -> List[Path]:
-    """The files of a directory that make up the text side of a model: vocabulary, merges, configuration."""
+    """The files of a directory that define a model's tokenization: vocabulary, merges, configuration."""
     return sorted({path for pattern in (*NAMES, *COMPANIONS) for path in directory.glob(pattern)})
 
 
 def reader_of(file: Path) -> Callable[[Path], List[str]]:
-    """How a file is read: by its name, and else as lines of tokens."""
+    """The function that reads a file, by the file's name; by default it reads lines of tokens."""
     if file.name == "tokenizer.json":
         return read_tokenizer
     return {".json": read_json_map, ".model": read_sentencepiece}.get(file.suffix, read_token_lines)
@@ -97,13 +97,20 @@ def read_token_lines(file: Path) -> List[str]:
 
 
 def parse(text: str, name: str = "the vocabulary") -> List[str]:
-    """The tokens of a text file with one token a line, whichever its form.
+    """The tokens of a text file with one token per line, in any of three formats.
 
-    Plain lines (BERT), `token<TAB>id` (ERNIE) or `token count` (fairseq); see :func:`with_special_tokens` for the
-    last. A token on two lines keeps both rows.
+    These are plain lines (BERT), `token<TAB>id` (ERNIE) and `token count` (fairseq; see :func:`with_special_tokens`).
+    A token on two lines keeps both rows.
+
+    >>> parse("[PAD]\\nthe\\n")
+    ['[PAD]', 'the']
+    >>> parse("[PAD]\\t0\\nthe\\t1\\n")
+    ['[PAD]', 'the']
+    >>> parse("the 20\\nof 10\\n")
+    ['<s>', '<pad>', '</s>', '<unk>', 'the', 'of', '<mask>']
 
     Raises:
-        UserError: an id that is not the number of its line.
+        UserError: an id differs from its line number.
     """
     lines = split_lines(text)
     if counted := match_all(COUNTED, lines):
@@ -116,7 +123,7 @@ def parse(text: str, name: str = "the vocabulary") -> List[str]:
 
 
 def match_all(pattern: "re.Pattern[str]", lines: Sequence[str]) -> List[Tuple[str, ...]]:
-    """The groups of every line if all lines match, else nothing."""
+    """The groups of every line if all lines match, or else an empty list."""
     matches = []
     for line in lines:
         match = pattern.fullmatch(line)
@@ -127,10 +134,10 @@ def match_all(pattern: "re.Pattern[str]", lines: Sequence[str]) -> List[Tuple[st
 
 
 def with_special_tokens(tokens: List[str], *, overwrites: bool) -> List[str]:
-    """Adds the special tokens that fairseq's classical dict.txt leaves out: four before, `<mask>` behind.
+    """Adds the special tokens that fairseq's classic dict.txt leaves out: four at the start, `<mask>` at the end.
 
-    A dictionary that names its special tokens (this plugin writes such) is complete as it is, unless it has lines
-    with fairseq's flag to overwrite: those repeat the implicit four.
+    A dictionary with special tokens of its own (such as this plugin writes) is already complete, unless it has lines
+    with fairseq's overwrite flag, which repeat the implicit four.
     """
     if not overwrites and (complete_spelling(tokens) or not set(BERT_TOKENS).isdisjoint(tokens)):
         return tokens
@@ -144,7 +151,7 @@ def read_json_map(file: Path) -> List[str]:
 
 
 def read_tokenizer(file: Path) -> List[str]:
-    """The tokens of a tokenizer.json: those of its model, and the added ones."""
+    """The tokens of a tokenizer.json: its model's, and the added ones."""
     content = settings_in(file)
     vocabulary = content.get("model", {}).get("vocab")
     if isinstance(vocabulary, list):  # Unigram: pieces and their scores
@@ -154,9 +161,9 @@ def read_tokenizer(file: Path) -> List[str]:
 
 
 def read_sentencepiece(file: Path) -> List[str]:
-    """The tokens of a SentencePiece model in XLM-R's order: four special tokens, the pieces from 3 on, `<mask>`.
+    """The tokens of a SentencePiece model in XLM-R's order: four special tokens, the pieces from id 3 on, `<mask>`.
 
-    Source: fairseq's dictionary of XLM-R, whose special tokens are one more than the model's own three.
+    Source: fairseq's dictionary of XLM-R, which has one more special token than the SentencePiece model's three.
     """
     model = load_sentencepiece(file)
     pieces = [model.id_to_piece(row) for row in range(len(model))]
@@ -167,10 +174,10 @@ def read_sentencepiece(file: Path) -> List[str]:
 
 
 def load_sentencepiece(file: Path) -> Any:
-    """A model of the package sentencepiece.
+    """Loads a model with the package sentencepiece.
 
     Raises:
-        UserError: the package or the file is missing, or it is no such model.
+        UserError: the package is missing, or the file is not a SentencePiece model.
     """
     try:
         from sentencepiece import SentencePieceProcessor
@@ -179,29 +186,31 @@ def load_sentencepiece(file: Path) -> Any:
     try:
         return SentencePieceProcessor(model_file=str(file))
     except RuntimeError:
-        raise UserError(f"{file} is not a SentencePiece model, or is damaged") from None
+        raise UserError(f"{file} is not a SentencePiece model or is damaged; copy it again") from None
 
 
 def rows(ids: Any, file: Path) -> List[str]:
-    """`{token: id}` as a list in the order of the ids; an id that no token has gets a placeholder.
+    """`{token: id}` as a list in the order of the ids; ids without a token get a placeholder.
 
     Raises:
-        UserError: not such a mapping, two tokens with one id, or more ids without a token than with one.
+        UserError: it is not such a mapping, two tokens share an id, or more ids lack a token than have one.
     """
     if not isinstance(ids, dict) or not all(isinstance(row, int) and row >= 0 for row in ids.values()):
         raise UserError(f"{file} is not a vocabulary; expected {{token: id, ...}}, ids from 0")
     tokens = {row: spelled(token) for token, row in ids.items()}
     count = max(tokens, default=-1) + 1
     if len(tokens) < len(ids) or count > 2 * len(ids):
-        raise UserError(f"{file}: {len(ids):,} tokens have {len(tokens):,} ids below {count:,}; expected one each")
+        raise UserError(
+            f"{file}: {len(ids):,} tokens have {len(tokens):,} ids below {count:,}; expected one id per token"
+        )
     return [tokens.get(row, placeholder(row)) for row in range(count)]
 
 
 def place(added: Mapping[str, int], tokens: List[str], source: Path) -> List[str]:
-    """Puts added tokens into their rows, which lie behind the vocabulary or are placeholders or theirs already."""
+    """Puts added tokens into their rows: rows after the vocabulary, placeholders, or rows that already have them."""
     tokens = list(tokens)
     for token, row in sorted(added.items(), key=lambda item: item[1]):
-        tokens += [placeholder(behind) for behind in range(len(tokens), row + 1)]
+        tokens += [placeholder(missing) for missing in range(len(tokens), row + 1)]
         if tokens[row] != spelled(token) and not PLACEHOLDER.fullmatch(tokens[row]):
             raise UserError(f"{source}: the added token {token!r} has the id {row}, but that row is {tokens[row]!r}")
         tokens[row] = spelled(token)
@@ -209,7 +218,7 @@ def place(added: Mapping[str, int], tokens: List[str], source: Path) -> List[str
 
 
 def added_tokens(directory: Path) -> Dict[str, int]:
-    """The tokens that Hugging Face's files of a directory add to the vocabulary, with their ids."""
+    """The tokens that Hugging Face's files in a directory add to the vocabulary, with their ids."""
     whole, config, legacy = (
         settings_in(directory / name) if (directory / name).is_file() else {}
         for name in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json")
@@ -222,29 +231,29 @@ def added_tokens(directory: Path) -> Dict[str, int]:
 
 
 def read_additions(file: Path, tokens: Iterable[str]) -> List[str]:
-    """The tokens of `--vocab-add`, one a line.
+    """The tokens in the file of `--vocab-add`, one per line.
 
     Raises:
-        UserError: an empty line, whitespace within a token, or a token that is there already.
+        UserError: a line is empty, a token contains whitespace, or a token is already in the vocabulary.
     """
     known, added = set(tokens), []
     for number, line in enumerate(read_all_lines(file), start=1):
         if line.split() != [line]:
             raise UserError(f"--vocab-add {file}: line {number} is {line!r}; expected one token without whitespace")
         if line in known:
-            raise UserError(f"--vocab-add {file}: line {number}, {line!r}, is in the vocabulary already; remove it")
+            raise UserError(f"--vocab-add {file}: line {number}, {line!r}, is already in the vocabulary; remove it")
         known.add(line)
         added.append(line)
     return added
 
 
 def placeholder(row: int) -> str:
-    """What stands for a row without a token, named as fairseq does."""
+    """The token of an unused row, named as in fairseq."""
     return f"madeupword{row:04d}"
 
 
 def spelled(token: str) -> str:
-    """A token as dictionaries and lines of pieces write it: without whitespace."""
+    """A token as it is written in dictionaries and tokenized lines: without whitespace."""
     if token.split() == [token]:
         return token
     return "".join(f"<0x{ord(sign):02X}>" if sign.isspace() else sign for sign in token)

@@ -1,4 +1,4 @@
-"""The files of a vocabulary, copied from one pretrained directory to another with the tokens that were added."""
+"""Copies the vocabulary files of a pretrained directory, and adds tokens to them."""
 
 import json
 import shutil
@@ -9,19 +9,19 @@ from ..common.text_lines import read_json
 from . import vocabulary
 
 FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
-"""How Hugging Face's files describe an added token that is an ordinary word."""
+"""The description of an added token in Hugging Face's files, if it is an ordinary word."""
 
 
 def with_added(tokens: List[str], added: Sequence[str]) -> List[str]:
-    """A vocabulary and, behind it, those of the added tokens that it lacks."""
+    """A vocabulary, followed by those of the added tokens that are not yet in it."""
     known = set(tokens)
     return tokens + [token for token in added if token not in known]
 
 
 def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> None:
-    """Copies the text side of a directory; tokens that it lacks are added as Hugging Face's files add them.
+    """Copies the vocabulary files of a directory; new tokens are added in the way of Hugging Face's files.
 
-    A vocabulary of one token a line is written anew: under the name, and in the form, that every reader of it knows.
+    A vocabulary with one token per line is rewritten as vocab.txt in BERT's format, which every reader understands.
     """
     tokens = vocabulary.read(source)
     for file in vocabulary.files(source):
@@ -35,7 +35,7 @@ def copy_vocabulary(source: Path, destination: Path, added: Sequence[str]) -> No
 
 
 def append(directory: Path, rows: Mapping[str, int]) -> None:
-    """Appends tokens to added_tokens.json, and to the other files of a directory that transformers may prefer to it."""
+    """Appends tokens to added_tokens.json, and to those other files that transformers may read instead of it."""
     rewrite(directory / "added_tokens.json", lambda known: {**known, **rows}, create=True)
     by_row = {str(row): {"content": token, **FLAGS} for token, row in rows.items()}
     rewrite(
@@ -51,7 +51,7 @@ def append(directory: Path, rows: Mapping[str, int]) -> None:
 
 
 def rewrite(path: Path, change: Callable[[Dict[str, Any]], Dict[str, Any]], *, create: bool = False) -> None:
-    """Changes a JSON file, if it is there or to be created."""
+    """Changes a JSON file; one that does not exist is skipped, or created with ``create``."""
     if path.is_file() or create:
         content = read_json(path) if path.is_file() else {}
         path.write_text(json.dumps(change(content), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

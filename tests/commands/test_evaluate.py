@@ -190,11 +190,11 @@ def test_a_line_ends_at_a_line_feed_alone(evaluate: Evaluate) -> None:
 
 MISTAKES = {
     "no such metric": (["--metric", "rogue"], None, "no such metric; expected one of .*rouge"),
-    "line counts": ([], ["one"], "hyp has 1 lines and .*ref has 3; expected line i"),
+    "line counts": ([], ["one"], "hyp has 1 lines but .*ref has 3; expected one line of each per example"),
     "nothing": ([], [], "hyp has 0 lines"),
     "output missing": ([], ["H-0\t-1\ta", "H-2\t-1\tb"], "no output for example 1"),
-    "nothing to cut": (["--trunc-len", 5], None, "--trunc-len cuts what --postprocess makes"),
-    "no file to write": (["--each", "/"], None, "/ is no file"),
+    "nothing to cut": (["--trunc-len", 5], None, "--trunc-len needs --postprocess STEP, whose result it cuts"),
+    "no file to write": (["--each", "/"], None, "/ is not a file"),
     "no file": (["--compare", "nowhere"], None, "nowhere cannot be read: No such file"),
 }
 
@@ -211,7 +211,7 @@ def test_mistakes(name: str, evaluate: Evaluate) -> None:
 def test_numbers_below_zero(option: str, evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         evaluate("--metric", "rouge", "--postprocess", "wordpiece", option, -1)
-    assert f"argument {option}: -1; expected 0 at least" in capsys.readouterr().err
+    assert f"argument {option}: -1; expected at least 0" in capsys.readouterr().err
 
 
 def test_not_utf8(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_has_no_value_is_null(evaluate: Evaluate, tmp_path: Path) -> None:
     found = evaluate("--metric", "glue", hypothesis=["1.5"] * 3, reference=["0.5", "1.5", "2.5"])
     assert found["figures"]["pearson"] == {"value": None, "low": None, "high": None}
     assert "NaN" not in (tmp_path / "found.json").read_text(encoding="utf-8")
-    with pytest.raises(UserError, match="no scores of single examples"):
+    with pytest.raises(UserError, match="does not score single examples"):
         evaluate("--metric", "glue", "--each", tmp_path / "each.tsv", hypothesis=["1.5"], reference=["1.5"])
 
 

@@ -170,13 +170,13 @@ class TestTextSide:
         return tmp_path / "save"
 
     def test_nothing_is_left_to_say(self, bare: Path) -> None:
-        with pytest.raises(UserError, match=r"no dictionary .* in .*save; copy the dict"):
+        with pytest.raises(UserError, match=r"the model's dictionary .* is not in .*save; copy the dict"):
             S2SModel.from_pretrained(bare)
         write_lines(bare / "dict.src.txt", [f"{token} 1" for token in (*SPECIAL, *WORDS)])
-        with pytest.raises(UserError, match=r"how text is split .* s2s_ft_vocab=DIR"):
+        with pytest.raises(UserError, match=r"the model's tokenizer is neither .* s2s_ft_vocab=DIR"):
             S2SModel.from_pretrained(bare)
         write_lines(bare / "vocab.txt", [*SPECIAL, *reversed(WORDS)])  # another model's
-        with pytest.raises(UserError, match="how text is split"):
+        with pytest.raises(UserError, match="the model's tokenizer is neither in the checkpoint nor in"):
             S2SModel.from_pretrained(bare)
 
     def test_beside_the_checkpoint_or_given(self, bare: Path, checkpoints: Dict[str, Path], tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ class TestMistakes:
             ({"s2s_ft_vocb": "x"}, "did you mean 's2s_ft_vocab'"),
             ({"inference_precision": "int4"}, "expected one of"),
             ({"s2s_ft_vocab": "absent"}, "no vocabulary at absent"),
-            ({"data": "absent"}, "no dictionary of the model"),
+            ({"data": "absent"}, "the model's dictionary .* is not in"),
         ],
     )
     def test_of_opening(self, checkpoints: Dict[str, Path], options: Dict[str, str], says: str) -> None:

@@ -66,7 +66,7 @@ class TestText:
         assert (tmp_path / "new" / "text").read_bytes() == "é\r\n".encode()
 
     def test_directory(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=f"^{tmp_path} is no file; expected the name of one to write$"):
+        with pytest.raises(UserError, match=f"^{tmp_path} is not a file; expected the name of a file to write$"):
             write_text(tmp_path, "text")
 
 

@@ -111,7 +111,7 @@ class TestJson:
             parse_json(written(tmp_path / "text", b"{"))
 
     def test_no_object(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="text holds no JSON object: it holds a JSON list"):
+        with pytest.raises(UserError, match="text contains a JSON list; expected an object"):
             read_json(written(tmp_path / "text", b"[]"))
 
 

@@ -72,7 +72,7 @@ def test_a_step_is_run_once_and_again_after_a_failure(tmp_path: Path) -> None:
     for _ in range(2):
         do(Step(tmp_path / "one", [good]), dry=False)
     assert (tmp_path / "count").read_text() == "xx"
-    with pytest.raises(SystemExit, match="is from other options"):
+    with pytest.raises(SystemExit, match="was made with other options"):
         do(Step(tmp_path / "one", [bad]), dry=False)
 
 

@@ -143,7 +143,7 @@ def test_figures_stand_beside_the_published_ones(tmp_path: Path) -> None:
     assert "valid split" in title and "Table 2" in title
     assert (first.split(), second.split()) == (["rouge_1", "41.040", "40.500"], ["rouge_2", "18.690", "not", "scored"])
     shorter = comparison(setting(recipe, tmp_path, limit=64, epochs=1), {"rouge_1": {"value": 40.5}})
-    assert shorter.splitlines() == [*lines, "not to be compared: --limit 64, --epochs 1"]
+    assert shorter.splitlines() == [*lines, "not comparable: --limit 64, --epochs 1"]
 
 
 @pytest.mark.parametrize("task", tasks())
@@ -333,11 +333,11 @@ def test_from_published_records_to_figures(
     assert all(f"{value:.3f}" in published for value in recipe.expected.values())
     assert (tmp_path / "work" / recipe.name / "figures.json").is_file()
     again = run(command).out
-    assert again.count("finished already") == len(STAGES)
+    assert again.count("already finished") == len(STAGES)
     assert published in again
     other = attempt([*command, "--strict"])
     assert other.status
-    assert "is from other options" in other.err
+    assert "was made with other options" in other.err
 
 
 @pytest.mark.slow
@@ -354,4 +354,4 @@ def test_interrupted_stages_begin_anew_and_failures_end_the_driver(bert: Path, t
     failed = attempt([*drive("gigaword-fr", tmp_path / "second", bert, "--stage", "prepare"), "--raw", raw, "--strict"])
     assert failed.status
     assert "test.tsv, line 1" in failed.err
-    assert "this command ended with status" in failed.err
+    assert "this command failed with status" in failed.err

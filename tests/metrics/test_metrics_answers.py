@@ -274,9 +274,9 @@ def test_other_sources_are_no_domains():
     ("dataset", "predictions", "message"),
     [
         ({"data": [{"paragraphs": [{"qas": [squad_question("q1", "cat")]}]}]}, {}, "no answer to 1 of the 1 questions"),
-        ([], {}, "no dataset of SQuAD"),
-        ({"data": [{"title": "x"}]}, {}, "no dataset of SQuAD"),
-        ({"data": []}, ["cat"], "no object"),
+        ([], {}, "is not a dataset of SQuAD"),
+        ({"data": [{"title": "x"}]}, {}, "is not a dataset of SQuAD"),
+        ({"data": []}, ["cat"], "is not a JSON object"),
     ],
 )
 def test_official_files_that_do_not_fit(tmp_path, dataset, predictions, message):
@@ -286,7 +286,7 @@ def test_official_files_that_do_not_fit(tmp_path, dataset, predictions, message)
 
 def test_several_datasets_are_a_mistake(tmp_path):
     for metric in (Squad(), Coqa()):
-        with pytest.raises(UserError, match="expected one file where it is JSON"):
+        with pytest.raises(UserError, match="expected a single file if it is JSON"):
             metric.read(Files(tmp_path / "out", (tmp_path / "one.json", tmp_path / "two.json")))
 
 

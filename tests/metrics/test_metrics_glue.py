@@ -81,12 +81,12 @@ def test_one_line():
 
 def test_text_is_no_label():
     lines = [f"a line of text number {number}" for number in range(2000)]
-    with pytest.raises(UserError, match="one label or number a line"):
+    with pytest.raises(UserError, match="one label or number per line"):
         examples(lines, lines)
 
 
 def test_several_references_are_a_mistake():
-    with pytest.raises(UserError, match="one label for each"):
+    with pytest.raises(UserError, match="expected one label each"):
         Glue().examples(["a", "a"], [["a"], ["a", "b"]])
 
 

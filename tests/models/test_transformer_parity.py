@@ -262,7 +262,7 @@ DAMAGES: Dict[str, Any] = {
         ["no config.json gives the number of attention heads"],
     ),
     "broken config": (lambda d: (d / "config.json").write_text("{"), ["is not valid JSON"]),
-    "a list": (lambda d: (d / "config.json").write_text("[]"), ["holds no JSON object"]),
+    "a list": (lambda d: (d / "config.json").write_text("[]"), ["contains a JSON list; expected an object"]),
     "another model": (edit_config(model_type="gpt2"), ["model_type 'gpt2'", "looks like no known family"]),
     "another family": (edit_config(model_type="roberta"), ["model_type 'roberta'", "expected one of: bert, electra"]),
     "another activation": (edit_config(hidden_act="relu"), ["hidden_act 'relu'", "expected 'gelu'"]),

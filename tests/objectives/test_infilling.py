@@ -235,7 +235,7 @@ class TestWeights:
 class TestDeclaredOptions:
     def test_foreign_options_are_refused(self) -> None:
         options = OBJECTIVES["infilling"].options_class(noise_prob=0.3)
-        with pytest.raises(UserError, match="--noise-prob is an option of --finetune-method infilling and found"):
+        with pytest.raises(UserError, match="--noise-prob is an option of --finetune-method infilling, but found"):
             check_declared(options, "causal", OBJECTIVES, "--finetune-method")
 
     @pytest.mark.parametrize("method", METHODS)

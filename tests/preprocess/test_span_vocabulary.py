@@ -182,8 +182,8 @@ def test_by_default_200_000_and_50_000(capsys: pytest.CaptureFixture) -> None:
     [
         ("{nowhere}", "nowhere: no such file; expected UTF-8 text"),
         ("{good} {nowhere}", "nowhere: no such file"),
-        ("{folder}", "folder: no file; expected UTF-8 text"),
-        ("{foreign}", "no token of"),
+        ("{folder}", "folder: not a file; expected UTF-8 text"),
+        ("{foreign}", "the files have no token of"),
         ("{single}", "no n-gram has a t of 0.0 or more; expected text with several tokens"),
         ("{good} --min-t 1e9", "no n-gram has a t of 1000000000.0 or more"),
         ("{good} --min-t nan", "--min-t nan; expected a number"),
@@ -192,7 +192,7 @@ def test_by_default_200_000_and_50_000(capsys: pytest.CaptureFixture) -> None:
         ("{good} --trigrams -1", "--trigrams -1; expected 0 or more"),
         ("{good} --vocab {nowhere}", "no vocabulary at"),
         ("{good} --to {folder}", "folder is a directory; expected the file to write"),
-        ("{good} --to {good}/spans.txt", "spans.txt: cannot be made: .*exists"),
+        ("{good} --to {good}/spans.txt", "spans.txt: cannot be written: .*exists"),
         ("{latin}", r"latin: byte 3 is not valid UTF-8 \(byte 0x.*convert it"),
     ],
 )

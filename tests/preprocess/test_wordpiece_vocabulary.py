@@ -67,7 +67,7 @@ def test_size_and_alphabet_are_limits() -> None:
     [
         (["--size", "100"], "--size 100: too small"),
         (["missing.txt"], "missing.txt cannot be read"),
-        ([], "no text to count"),
+        ([], "no text in the files to count"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, arguments: "list[str]", told: str) -> None:

@@ -173,7 +173,7 @@ def test_bert_with_turns_goes_out_as_ernie(tmp_path: Path) -> None:
 def test_other_families_have_no_place_for_turns(tmp_path: Path) -> None:
     made = roberta(tmp_path / "published")
     imported(made.directory, tmp_path / "imported", "--turn-rows", "16")
-    with pytest.raises(UserError, match="a roberta model has no place for dialogue turns"):
+    with pytest.raises(UserError, match="a roberta model cannot have dialogue turns"):
         exported(tmp_path / "imported" / "model.pt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -196,7 +196,7 @@ def test_no_vocabulary(tmp_path: Path) -> None:
     (tmp_path / "imported" / "model.pt").rename(alone)
     for file in made.directory.glob("vocab*"):
         file.unlink()
-    with pytest.raises(UserError, match=r"no vocabulary's files in .* name their directory with --vocab"):
+    with pytest.raises(UserError, match=r"no vocabulary files in .* name their directory with --vocab"):
         exported(alone, tmp_path / "out")
 
 

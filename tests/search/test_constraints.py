@@ -104,7 +104,7 @@ def test_alone_or_in_any_batch(method: str, order: str) -> None:
 @pytest.mark.parametrize(
     ("phrases", "says"),
     [
-        (((W0, W1, W0), (W1, W1)), "'w0 w1 w0', 'w1 w1' are 5 tokens, hypotheses have at most 4"),
+        (((W0, W1, W0), (W1, W1)), "'w0 w1 w0', 'w1 w1' have 5 tokens, but hypotheses at most 4"),
         (((W0, UNK),), r"'w0 \[UNK\]' has an unknown or special token"),
         (((W0, SEP),), r"'w0 \[SEP\]' has an unknown or special token"),
         (((W0,), ()), "one of them is empty"),
@@ -119,7 +119,7 @@ def test_what_no_text_can_meet(phrases: Phrases, says: str) -> None:
 @pytest.mark.parametrize("options", [dict(no_repeat_ngram_size=1), dict(suppressed=[W1])], ids=list)
 def test_what_other_flags_forbid(options: Dict[str, Any]) -> None:
     model = decided_model("causal")
-    with pytest.raises(UserError, match="no hypothesis of up to 4 words is allowed by all search flags"):
+    with pytest.raises(UserError, match="no hypothesis of up to 4 tokens satisfies all search flags"):
         found(model, some_sources(model, count=1), [((W1, W1),)], "ordered", **options)
 
 

@@ -22,12 +22,12 @@ TARGETS = Namespace(tgt=object(), tgt_sizes=np.array([4, 9, 2]))
 """Stands for a data set: the longest target has eight words and an end."""
 
 REFUSED: List[Tuple[Dict[str, Any], str]] = [
-    (dict(beam=SIZE), f"--beam {SIZE} of a vocabulary of {SIZE} tokens; expected at most {SIZE - 1}"),
+    (dict(beam=SIZE), f"--beam {SIZE} with a vocabulary of {SIZE} tokens; expected at most {SIZE - 1}"),
     (dict(beam=SIZE // 2 + 1, constraints="ordered"), f"expected at most {SIZE // 2}$"),
     (dict(beam=SIZE // 2 + 1, diversity_rate=0.5), f"expected at most {SIZE // 2}$"),
     (dict(beam=0), "--beam is 0"),
     (dict(nbest=0), "--nbest is 0"),
-    (dict(nbest=6), "--nbest 6 of --beam 5"),
+    (dict(nbest=6), "--nbest 6 with --beam 5"),
     (dict(min_len=-1), "--min-len is -1"),
     (dict(max_len_a=-0.5), "--max-len-a is -0.5"),
     (dict(lenpen=-1.0), "--lenpen is -1.0"),
@@ -41,18 +41,18 @@ REFUSED: List[Tuple[Dict[str, Any], str]] = [
     (dict(diverse_beam_groups=0), "--beam 5 in --diverse-beam-groups 0"),
     (dict(sampling_topk=3), "--sampling-topk needs --sampling"),
     (dict(sampling_topp=0.5), "--sampling-topp needs --sampling"),
-    (dict(sampling=True, sampling_topk=3, sampling_topp=0.5), "give one of them"),
+    (dict(sampling=True, sampling_topk=3, sampling_topp=0.5), "use only one of them"),
     (dict(sampling=True, sampling_topp=0.0), "--sampling-topp is 0.0"),
     (dict(sampling=True, sampling_topp=1.5), "--sampling-topp is 1.5"),
     (dict(sampling=True, sampling_topp=-0.5), "--sampling-topp is -0.5"),
     (dict(sampling=True, sampling_topk=0), "--sampling-topk is 0"),
     (dict(sampling=True, sampling_topk=SIZE + 1), f"--sampling-topk is {SIZE + 1}; expected 1 to {SIZE}"),
-    (dict(sampling=True, diverse_beam_groups=5), "--sampling and --diverse-beam-groups are different searches"),
+    (dict(sampling=True, diverse_beam_groups=5), "--sampling and --diverse-beam-groups are different kinds of search"),
     (dict(sampling=True, constraints="ordered"), "--sampling and --constraints are"),
     (dict(diverse_beam_groups=5, diversity_rate=0.1), "--diverse-beam-groups and --diversity-rate are"),
     (dict(match_source_len=True, diversity_rate=0.0), "--diversity-rate and --match-source-len are"),
     (dict(match_source_len=True, min_len=3), "leave --min-len 3 out"),
-    (dict(prefix_size=9), "--prefix-size 9 of targets of at most 8 tokens"),
+    (dict(prefix_size=9), "--prefix-size 9 but targets have at most 8 tokens"),
     (dict(prefix_size=-1), "--prefix-size is -1"),
     (dict(replace_unk="@@ "), "--replace-unk: this model has no cross-attention"),
     (dict(print_alignment="hard"), "--print-alignment: this model has no cross-attention"),
@@ -89,14 +89,14 @@ def test_accepted(given: Dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("flag", ["score_reference", "prefix_size"])
 def test_targets_are_needed(flag: str) -> None:
-    with pytest.raises(UserError, match="needs targets and the data have none"):
+    with pytest.raises(UserError, match="needs targets, but the data have none"):
         check_search(Namespace(**{flag: 1}), [TARGETS, Namespace(tgt=None, tgt_sizes=None)], SIZE)
 
 
 TOKENS: List[Tuple[Dict[str, Any], Dict[str, Any], str]] = [
     (dict(suppress_tokens="w1 wx"), {}, "--suppress-tokens: no token 'wx' in the vocabulary; expected tokens as"),
     (dict(suppress_tokens="W1"), {}, "did you mean w1"),
-    (dict(suppress_tokens="[SEP]"), {}, "without it no hypothesis ends"),
+    (dict(suppress_tokens="[SEP]"), {}, "no hypothesis can end without this token"),
     (dict(no_repeat_ngram_ignore="the"), dict(no_repeat_ngram_size=3), "--no-repeat-ngram-ignore: no token 'the'"),
     (dict(no_repeat_ngram_ignore="w1"), {}, "--no-repeat-ngram-ignore needs --no-repeat-ngram-size"),
 ]

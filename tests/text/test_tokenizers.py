@@ -316,7 +316,7 @@ class TestMistakes:
 
     def test_no_splitter(self, tmp_path: Path) -> None:
         write_lines(tmp_path / "dict.txt", ["a 1", "b 1"])
-        with pytest.raises(UserError, match="does not tell how its text is split; expected BERT's"):
+        with pytest.raises(UserError, match="has no tokenizer files; expected BERT's"):
             our_tokenizer(tmp_path)
 
     def test_merges_of_another_model(self, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ class TestMistakes:
     def test_tokenizer_of_another_model(self, tmp_path: Path) -> None:
         BertTokenizerFast.from_pretrained(str(bert(tmp_path))).save_pretrained(tmp_path)
         write_lines(tmp_path / "vocab.txt", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])
-        with pytest.raises(UserError, match=r"tokenizer\.json has [\d,]+ tokens that .*vocab\.txt lacks, such as"):
+        with pytest.raises(UserError, match=r"tokenizer\.json has [\d,]+ tokens that are not in .*vocab\.txt, such as"):
             our_tokenizer(tmp_path)
 
     def test_a_tokenizer_that_is_none(self, tmp_path: Path) -> None:
@@ -337,5 +337,5 @@ class TestMistakes:
 
     def test_sentencepieces_other_models(self, tmp_path: Path) -> None:
         (tmp_path / "a.model").write_bytes(trained_sentencepiece(model_type="bpe"))
-        with pytest.raises(UserError, match=r"no unigram model; fairseq's --bpe sentencepiece .* serves it"):
+        with pytest.raises(UserError, match=r"is not a unigram model; use fairseq's --bpe sentencepiece .* for it"):
             our_tokenizer(tmp_path)

@@ -170,8 +170,8 @@ class TestAddedTokens:
             (["a b"], "line 1 is 'a b'; expected one token without whitespace"),
             ([" a"], "line 1 is ' a'; expected one token"),
             (["a\u2028b"], "expected one token"),
-            (["a", "b", "a"], "line 3, 'a', is in the vocabulary already"),
-            (["[MASK]"], r"line 1, '\[MASK\]', is in the vocabulary already"),
+            (["a", "b", "a"], "line 3, 'a', is already in the vocabulary"),
+            (["[MASK]"], r"line 1, '\[MASK\]', is already in the vocabulary"),
         ],
     )
     def test_mistakes_in_them(self, tmp_path: Path, lines: List[str], told: str) -> None:
@@ -228,7 +228,7 @@ class TestMistakes:
         ("content", "told"),
         [
             ("{", "not valid JSON"),
-            ("[]", "holds a JSON list; expected an object"),
+            ("[]", "contains a JSON list; expected an object"),
             ('{"a": "0"}', "is not a vocabulary"),
             ('{"a": 0, "b": 0}', "2 tokens have 1 ids"),
             ('{"a": 0, "b": 1000000000000}', "2 tokens have 2 ids below 1,000,000,000,001"),

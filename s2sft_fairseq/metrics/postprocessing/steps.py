@@ -97,14 +97,16 @@ def unchanged(text: str) -> str:
 
 
 STEPS: Dict[str, Steps] = {
-    "cnndm": Steps("sentences at [X_SEP], Penn Treebank tokens, repetitions out", cnndm, cnndm_reference, MOST_WORDS),
+    "cnndm": Steps(
+        "sentences split at [X_SEP], Penn Treebank tokens, repetitions removed", cnndm, cnndm_reference, MOST_WORDS
+    ),
     "gigaword": Steps("Penn Treebank tokens, digits as #", gigaword, unchanged),
     "apart": Steps(
-        "as basic, references unchanged: what cnndm, gigaword and xsum want of detokenized text", basic, unchanged
+        "like basic, but references unchanged: detokenized text needs it before cnndm, gigaword, xsum", basic, unchanged
     ),
-    "basic": Steps("punctuation and Chinese characters apart, in references too", basic, basic),
-    "dstc7": Steps("tokens of DSTC7's script, in references too", dstc7_tokens, dstc7_tokens),
-    "xsum": Steps("Penn Treebank tokens, but for quotes and hyphens", xsum, unchanged),
+    "basic": Steps("punctuation and Chinese characters separated, also in references", basic, basic),
+    "dstc7": Steps("tokens of DSTC7's script, also in references", dstc7_tokens, dstc7_tokens),
+    "xsum": Steps("Penn Treebank tokens, except for quotes and hyphens", xsum, unchanged),
     "wordpiece": Steps("pieces such as ##ing joined to words", wordpiece, unchanged),
 }
 

@@ -17,7 +17,11 @@ class Agreement(NamedTuple):
 
 
 def normalize_answer(text: str) -> List[str]:
-    """The words of an answer in lower case, without ASCII punctuation and English articles."""
+    """The words of an answer in lower case, without ASCII punctuation and English articles.
+
+    >>> normalize_answer("The 19th-century “Eiffel Tower”, a landmark.")
+    ['19thcentury', '“eiffel', 'tower”', 'landmark']
+    """
     return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
 
 

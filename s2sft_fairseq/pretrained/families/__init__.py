@@ -1,4 +1,4 @@
-"""Families of pretrained checkpoints, each a table of names; a new one is one more file here."""
+"""Families of pretrained checkpoints, each a table of names; a new file in this folder adds a family."""
 
 from typing import Collection, List
 
@@ -9,9 +9,9 @@ import_all(__name__, __path__)
 
 
 def recognise(config: Config, names: Collection[str]) -> List[Family]:
-    """The families that a checkpoint with this configuration and these tensors may be of: one, if all is well.
+    """The families that match a checkpoint's configuration and tensor names; exactly one for a supported checkpoint.
 
-    A checkpoint whose names show none, as models saved without a head are, is what its config.json calls itself.
+    If the names match none, as in models saved without a head, config.json determines the family.
     """
     fitting = [family for family in FAMILIES.values() if family.fits(config, names)]
     called = config.get("model_type")
@@ -23,7 +23,7 @@ def recognise(config: Config, names: Collection[str]) -> List[Family]:
 
 
 def contradicts(family: Family, called: str) -> bool:
-    """Whether config.json calls a checkpoint otherwise than its tensors show."""
+    """Whether config.json names a family other than the one that the tensors show."""
     return bool(family.model_type) and called not in (family.model_type, family.refines)
 
 

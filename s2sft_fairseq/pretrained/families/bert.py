@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019) as Hugging Face publishes it: multilingual, Chinese, MiniLM and others too."""
+"""BERT (Devlin et al. 2019) in Hugging Face's format, including multilingual and Chinese BERT, MiniLM and others."""
 
 from typing import Tuple
 
@@ -6,7 +6,7 @@ from .family import Family, Rule, Setting, register_family, table
 
 
 def encoder_rules(prefix: str) -> Tuple[Rule, ...]:
-    """Embeddings and layers, which Hugging Face's descendants of BERT name alike after a prefix of their own."""
+    """Embeddings and layers, which have the same names in all of Hugging Face's BERT-like models, after a prefix."""
     layer = prefix + "encoder.layer.{n}."
     return table(
         (prefix + "embeddings.word_embeddings.weight", "embeddings.token.weight"),

@@ -1,6 +1,6 @@
 """ELECTRA (Clark et al. 2020), generator or discriminator: embeddings may be narrower than the layers.
 
-A discriminator was trained without a masked-LM head, so it gets a fresh one.
+A discriminator has no masked-LM head, so it gets a freshly initialized one.
 """
 
 from .bert import OLD_NAMES, SETTINGS, encoder_rules

@@ -1,6 +1,6 @@
-"""ERNIE as Hugging Face publishes it, and ERNIE-GEN (003) as a numpy dump of the published Paddle parameters.
+"""ERNIE in Hugging Face's format, and ERNIE-GEN (003) as a numpy dump of the published Paddle parameters.
 
-A dump of ERNIE-GEN becomes, when it is exported, an ERNIE that ``transformers`` opens.
+ERNIE-GEN is exported as an ERNIE model that ``transformers`` opens.
 """
 
 from dataclasses import replace
@@ -34,7 +34,7 @@ def norm(theirs: str, ours: str) -> Tuple[Rule, Rule]:
 
 
 def is_dump(config: Config, names: Collection[str]) -> bool:
-    """Paddle's names are flat."""
+    """Whether this is a dump of Paddle parameters, which have flat names."""
     return "word_embedding" in names
 
 
@@ -77,7 +77,7 @@ register_family(ERNIE_GEN)
 
 
 def is_dialogue(config: Config, names: Collection[str]) -> bool:
-    """A dump for dialogues tells roles and turns apart, not segments."""
+    """Whether this is a dump for dialogues, with roles and turns instead of segments."""
     return is_dump(config, names) and "role_embedding" in names
 
 
@@ -94,5 +94,5 @@ ERNIE_GEN_DIALOGUE = replace(
         Setting("source_turn_id", "source_turn_id", 1),
     ),
 )
-"""Roles stand in the segments' place: of one utterance and its answer, 1 and 0, in turns 1 and 0."""
+"""Roles take the place of segments: an utterance has role 1 and turn 1, the response to it role 0 and turn 0."""
 register_family(ERNIE_GEN_DIALOGUE)

@@ -1,4 +1,4 @@
-"""RoBERTa and XLM-R as fairseq saves them: ``model.pt`` with its own sizes, no segment table."""
+"""RoBERTa and XLM-R in fairseq's format: ``model.pt``, which contains the sizes; no segment table."""
 
 from typing import Collection
 
@@ -11,7 +11,7 @@ PROJECTIONS = ("query", "key", "value")
 
 
 def has_sentence_encoder(config: Config, names: Collection[str]) -> bool:
-    """fairseq's masked language models call their encoder so."""
+    """Whether there is a ``sentence_encoder``, the name in fairseq's masked language models."""
     return any("sentence_encoder." in name for name in names)
 
 

@@ -1,4 +1,4 @@
-"""What a family of pretrained checkpoints has to say: tables of names, which are read in both directions."""
+"""The definition of a family of pretrained checkpoints: tables of names, used for both import and export."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Config = Mapping[str, Any]
 
 
 class Codec(NamedTuple):
-    """How a published tensor holds ours; reading and writing undo each other.
+    """How our tensors are stored in a published one; reading and writing are inverse to each other.
 
     Attributes:
         read: a published tensor → ours.
@@ -28,13 +28,13 @@ class Codec(NamedTuple):
 SAME = Codec(lambda tensor: [tensor], lambda ours: ours[0])
 TRANSPOSED = Codec(lambda tensor: [tensor.t().contiguous()], lambda ours: ours[0].t().contiguous())
 FLAT = Codec(lambda tensor: [tensor.flatten()], lambda ours: ours[0].reshape(1, 1, -1))
-"""A bias that was published as [1, 1, H]."""
+"""A bias that is published as [1, 1, H]."""
 FUSED = Codec(lambda tensor: tensor.chunk(3), lambda ours: torch.cat(list(ours)))
-"""Query, key and value in one tensor, in this order."""
+"""Query, key and value in a single tensor, in this order."""
 
 
 def without_first(rows: int) -> Codec:
-    """A table whose first rows belong to no position (RoBERTa's padding); they are written as zeros."""
+    """A table whose first rows are not used for positions (RoBERTa's padding); they are written as zeros."""
     return Codec(
         lambda table: [table[rows:]],
         lambda ours: torch.cat([ours[0].new_zeros(rows, ours[0].size(1)), ours[0]]),
@@ -42,26 +42,26 @@ def without_first(rows: int) -> Codec:
 
 
 class Rule(NamedTuple):
-    """One published tensor, or one a layer (``{n}`` is its number), and what it holds under our names."""
+    """One published tensor, or one per layer (``{n}`` is the layer's number), and our names for its content."""
 
     theirs: str
     ours: Tuple[str, ...]
     codec: Codec = SAME
 
     def match(self, published: str) -> Optional[Tuple[str, ...]]:
-        """Our names of a published tensor; None: this rule is not about it."""
+        """Our names for a published tensor; None if this rule does not match it."""
         found = re.fullmatch(re.escape(self.theirs).replace(r"\{n\}", r"(?P<n>\d+)"), published)
         return None if found is None else tuple(name.format(**found.groupdict()) for name in self.ours)
 
 
 def same(theirs: str, ours: str) -> List[Rule]:
-    """Rules for tensors that only differ in name; a name that ends in a dot stands for a weight and a bias."""
+    """Rules for tensors that differ only in name; a name that ends in a dot stands for a weight and a bias."""
     parts = ("weight", "bias") if theirs.endswith(".") else ("",)
     return [Rule(theirs + part, (ours + part,)) for part in parts]
 
 
 def table(*names: Tuple[str, str]) -> Tuple[Rule, ...]:
-    """The rules of pairs (their name, our name)."""
+    """The rules for pairs (their name, our name)."""
     return tuple(rule for theirs, ours in names for rule in same(theirs, ours))
 
 
@@ -71,9 +71,9 @@ class Setting(NamedTuple):
     Attributes:
         theirs: the key in config.json.
         ours: the field of the model's options.
-        default: when config.json lacks it; None: the size of the tensors decides.
-        offset: rows that the published number counts and ours does not.
-        measured: whether the tensors know better than config.json.
+        default: used if config.json does not have it; None: determined from the tensors.
+        offset: number of rows that the published number includes and ours does not.
+        measured: determine it from the tensors even if config.json has it.
     """
 
     theirs: str
@@ -84,7 +84,7 @@ class Setting(NamedTuple):
 
 
 def with_own(settings: Sequence[Setting], *own: Setting) -> Tuple[Setting, ...]:
-    """The settings of another family, of which those that fill the same options give way to a family's own."""
+    """Another family's settings, where those for the same options are replaced by a family's own."""
     filled = {setting.ours for setting in own}
     return (*(setting for setting in settings if setting.ours not in filled), *own)
 
@@ -95,16 +95,16 @@ class Family:
 
     Attributes:
         name: the value of ``--pretrained-type``.
-        prefix: what its tensors' names begin with; a model saved without a head may lack it.
-        rules: its tensors. Several may lead to one of ours: spellings of different releases.
+        prefix: the prefix of its tensors' names; models saved without a head may omit it.
+        rules: its tensors. Several rules may produce the same tensor of ours, for the names of different releases.
         settings: its configuration.
-        signs: tells the family by its configuration and tensors' names; None: by the prefix.
-        refines: the family that it is a special case of, and from which it must be told.
-        old_names: parts of names, as earlier releases spelled them, and as they are spelled in the rules.
-        repeated: names of tensors that only repeat others.
-        model_type: what config.json calls it.
+        signs: recognizes the family from the configuration and the tensors' names; None: recognized by the prefix.
+        refines: the family of which it is a special case; it takes precedence over that one.
+        old_names: patterns of names in earlier releases, and their replacements as spelled in the rules.
+        repeated: pattern of tensors that only repeat others.
+        model_type: its name in config.json.
         architecture: the class of ``transformers`` that opens it as a masked language model.
-        exported_as: the family in whose form it is written; '': its own.
+        exported_as: the family in whose format it is exported; '': its own.
     """
 
     name: str
@@ -120,13 +120,13 @@ class Family:
     exported_as: str = ""
 
     def fits(self, config: Config, names: Collection[str]) -> bool:
-        """Whether a checkpoint shows that it is of this family."""
+        """Whether a checkpoint is recognized as one of this family."""
         if self.signs is not None:
             return self.signs(config, names)
         return any(name.startswith(self.prefix) for name in names)
 
     def lookup(self, published: str) -> Optional[Tuple[Rule, Tuple[str, ...]]]:
-        """The rule of a published tensor, and our names of it; None: the Transformer has no place for it."""
+        """The rule that matches a published tensor, and our names for it; None if the Transformer lacks it."""
         name = self.modern(published)
         for candidate in (name, self.prefix + name):
             for rule in self.rules:
@@ -140,13 +140,13 @@ class Family:
         return re.fullmatch(self.repeated, self.modern(published)) is not None
 
     def modern(self, published: str) -> str:
-        """A published name as the rules spell it."""
+        """A published name, as spelled in the rules."""
         for old, new in self.old_names:
             published = re.sub(old, new, published)
         return published
 
     def options(self, config: Config, shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
-        """The model options that a configuration decides; what it does not say is measured on our tensors."""
+        """The model options that a configuration determines; missing ones are determined from our tensors' shapes."""
         found = measure(shapes)
         for setting in self.settings:
             value = None if setting.measured else config.get(setting.theirs)
@@ -183,7 +183,7 @@ FAMILIES: Dict[str, Family] = {}
 
 
 def register_family(family: Family) -> None:
-    """Makes a family a value of ``--pretrained-type``, under its own name."""
+    """Registers a family as a value of ``--pretrained-type``, under its own name."""
     registrar(FAMILIES, "family")(family.name)(family)
 
 
@@ -191,7 +191,7 @@ LAYER = re.compile(r"layers\.(\d+)\.")
 
 
 def measure(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
-    """Sizes of the model that its tensors show."""
+    """The sizes of a model, determined from its tensors' shapes."""
     layers = {found[1] for found in map(LAYER.match, shapes) if found}
     found = {
         "encoder_layers": len(layers),

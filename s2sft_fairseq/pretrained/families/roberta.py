@@ -1,4 +1,4 @@
-"""RoBERTa (Liu et al. 2019) and XLM-R as Hugging Face publishes them: positions begin at row 2 of their table."""
+"""RoBERTa (Liu et al. 2019) and XLM-R in Hugging Face's format: positions begin at row 2 of their table."""
 
 from dataclasses import replace
 from typing import Collection
@@ -13,7 +13,7 @@ HEAD = table(
     ("lm_head.layer_norm.", "lm_head.norm."),
     ("lm_head.bias", "lm_head.bias"),
 )
-"""The masked-LM head, which Hugging Face and fairseq name alike."""
+"""The masked-LM head, which has the same names in Hugging Face's format and in fairseq's."""
 
 ROBERTA = Family(
     name="roberta",
@@ -40,7 +40,7 @@ register_family(ROBERTA)
 
 
 def is_multilingual(config: Config, names: Collection[str]) -> bool:
-    """XLM-R's tensors are named like RoBERTa's."""
+    """Whether this is XLM-R, whose tensors have the same names as RoBERTa's."""
     return config.get("model_type") == "xlm-roberta"
 
 

@@ -1,4 +1,4 @@
-"""UniLM 1 (004): BERT with six segments, of which sequence-to-sequence text has two of its own (4 and 5)."""
+"""UniLM 1 (004): BERT with six segments, two of which are for sequence-to-sequence text (4 and 5)."""
 
 from dataclasses import replace
 from typing import Collection
@@ -10,7 +10,7 @@ SEGMENTS = 6
 
 
 def has_six_segments(config: Config, names: Collection[str]) -> bool:
-    """UniLM's tensors are named like BERT's; the size of the segment table tells them apart."""
+    """Whether there are six segments; apart from that, UniLM's tensors look like BERT's."""
     return BERT.fits(config, names) and config.get("type_vocab_size") == SEGMENTS
 
 

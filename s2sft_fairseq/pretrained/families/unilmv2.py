@@ -12,7 +12,7 @@ RELATIVE = "bert.encoder.rel_pos_bias.weight"
 
 
 def has_relative_positions(config: Config, names: Collection[str]) -> bool:
-    """Only UniLMv2 has a table of relative positions beside BERT's names."""
+    """Whether there is a table of relative positions, which only UniLMv2 has."""
     return any(name.endswith("rel_pos_bias.weight") for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Text to the pieces of a pretrained vocabulary and back: the encoders `--bpe s2s_ft` and those it chooses from."""
+"""Tokenizers of pretrained vocabularies, and back to text: `--bpe s2s_ft` and the encoders that it chooses from."""
 
 from . import auto as automatic
 from . import byte_bpe, sentencepiece, wordpiece

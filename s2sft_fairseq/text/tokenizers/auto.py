@@ -1,4 +1,4 @@
-"""`--bpe s2s_ft`: the encoder that the files of a pretrained model ask for."""
+"""`--bpe s2s_ft`: chooses the tokenizer by the files of the pretrained model."""
 
 from typing import Tuple, Type
 
@@ -15,20 +15,20 @@ KINDS: Tuple[Type[Tokenizer], ...] = (SentencePieceTokenizer, ByteBPETokenizer, 
 
 @register_bpe("s2s_ft", dataclass=TokenizerOptions)
 class AutoTokenizer:
-    """Stands for the first of :data:`KINDS` whose files are there."""
+    """Builds the first of :data:`KINDS` whose files exist."""
 
     @staticmethod
     def build_bpe(cfg: TokenizerOptions) -> Tokenizer:
-        """Makes the encoder.
+        """Builds the tokenizer.
 
         Raises:
-            UserError: no vocabulary at `--s2s-ft-vocab`, or files that do not tell how text is split.
+            UserError: there is no vocabulary at `--s2s-ft-vocab`, or its files do not define a tokenization.
         """
         path = vocabulary_path(cfg)
         for kind in KINDS:
             if kind.serves(path):
                 return kind(cfg)
         raise UserError(
-            f"--s2s-ft-vocab {path} does not tell how its text is split; expected BERT's vocab.txt, vocab.json + "
+            f"--s2s-ft-vocab {path} has no tokenizer files; expected BERT's vocab.txt, vocab.json + "
             "merges.txt, encoder.json + vocab.bpe, a SentencePiece *.model, or tokenizer.json"
         )

@@ -19,25 +19,25 @@ HUGGING_FACE, GPT2 = ("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")
 
 @register_bpe("s2s_ft_byte_bpe", dataclass=TokenizerOptions)
 class ByteBPETokenizer(Tokenizer):
-    """Splits text as RoBERTa's tokenizer does.
+    """Tokenizes text like RoBERTa's tokenizer.
 
-    The dict.txt that fairseq's RoBERTa comes with names the pieces by their number in GPT-2's encoder.json; beside
-    such a dictionary the pieces are these numbers, as those of fairseq's `--bpe gpt2`.
+    The dict.txt of fairseq's RoBERTa names the pieces by their ids in GPT-2's encoder.json; with such a dictionary, the
+    pieces are these numbers, as with fairseq's `--bpe gpt2`.
     """
 
     model_type = "BPE"
 
     @classmethod
     def serves(cls, path: Path) -> bool:
-        """Whether pieces and merges are there."""
+        """Whether there are files of pieces and merges."""
         return model_type(path) == cls.model_type or find_pair(path) is not None
 
     def build(self, path: Path) -> FastTokenizer:
-        """Makes RoBERTa's tokenizer of vocab.json and merges.txt, or of the same under GPT-2's names."""
+        """Builds RoBERTa's tokenizer from vocab.json and merges.txt, or from the same under GPT-2's names."""
         pair = find_pair(path)
         if pair is None:
-            names = " nor ".join(map(" + ".join, (HUGGING_FACE, GPT2)))
-            raise UserError(f"no byte-level BPE at {path}; found neither {names} nor tokenizer.json")
+            names = " or ".join(map(" + ".join, (HUGGING_FACE, GPT2)))
+            raise UserError(f"no byte-level BPE at {path}; expected {names} or tokenizer.json")
         read_json(pair[0])  # for clear errors
         try:
             tokenizer = FastTokenizer(BPE.from_file(*map(str, pair)))
@@ -47,30 +47,30 @@ class ByteBPETokenizer(Tokenizer):
         return tokenizer
 
     def load(self, path: Path) -> FastTokenizer:
-        """Heeds what tokenizer_config.json says of the first word: whether it is split as if behind a space."""
+        """Follows tokenizer_config.json on the first word: whether it is tokenized as if after a space."""
         tokenizer, config = super().load(path), read_config(path, "tokenizer_config.json")
         if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel) and "add_prefix_space" in config:
             tokenizer.pre_tokenizer.add_prefix_space = config["add_prefix_space"]
         return tokenizer
 
     def spell(self, ids: Mapping[str, int], path: Path) -> Dict[int, str]:
-        """As the dictionary: by number if that is how it names pieces, else as they are."""
+        """Spells pieces like the dictionary: by number if it names them so, unchanged otherwise."""
         pieces = super().spell(ids, path)
         if is_numbered(path):
             pieces.update({row: str(row) for row in ids.values() if row < self.fast_tokenizer.get_vocab_size(False)})
         return pieces
 
     def join(self, tokens: List[str]) -> str:
-        """Makes bytes of the tokens, and text of the bytes; what is no UTF-8 becomes U+FFFD."""
+        """Turns tokens into bytes, and these into text; invalid UTF-8 becomes U+FFFD."""
         return decoders.ByteLevel().decode(tokens)
 
     def is_beginning_of_word(self, x: str) -> bool:
-        """Whether a piece starts a word (fairseq's encoders tell this)."""
+        """Whether a piece starts a word (part of the interface of fairseq's encoders)."""
         return self.tokens.get(x, x).startswith(SPACE)
 
 
 def find_pair(path: Path) -> Optional[Tuple[Path, Path]]:
-    """The files of pieces and merges in the directory `path`, or beside the file `path`."""
+    """The files of pieces and merges in the directory `path`, or in that of the file `path`."""
     folder = path if path.is_dir() else path.parent
     if path.is_file() and path.suffix != ".json" and not path.name.startswith("dict."):
         return None

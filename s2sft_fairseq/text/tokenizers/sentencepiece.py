@@ -1,8 +1,8 @@
 """XLM-R's SentencePiece as `--bpe s2s_ft_sentencepiece`.
 
-The model is read through the package `sentencepiece` and applied as `transformers` applies it. Now and then the C++
-library splits otherwise: where two splits are equally likely, and where its normalization takes several signs at
-once. fairseq's own `--bpe sentencepiece --sentencepiece-model FILE` is that library, and serves the same dictionary.
+The model is read with the package `sentencepiece` and applied as in `transformers`. The C++ library occasionally
+differs: where two tokenizations are equally likely, and where its normalization takes several characters at once.
+fairseq's own `--bpe sentencepiece --sentencepiece-model FILE` uses that library, with the same dictionary.
 """
 
 from pathlib import Path
@@ -23,24 +23,24 @@ SPACE = "▁"
 
 @register_bpe("s2s_ft_sentencepiece", dataclass=TokenizerOptions)
 class SentencePieceTokenizer(Tokenizer):
-    """Splits text as XLM-R's tokenizer does."""
+    """Tokenizes text like XLM-R's tokenizer."""
 
     model_type = "Unigram"
 
     @classmethod
     def serves(cls, path: Path) -> bool:
-        """Whether a SentencePiece model is there."""
+        """Whether there is a SentencePiece model."""
         return model_type(path) == cls.model_type or locate(path, "*.model") is not None
 
     def build(self, path: Path) -> FastTokenizer:
-        """Makes XLM-R's tokenizer of a SentencePiece model."""
+        """Builds XLM-R's tokenizer from a SentencePiece model."""
         file = locate(path, "sentencepiece.bpe.model") or locate(path, "*.model")
         if file is None:
             raise UserError(f"no SentencePiece model at {path}; expected sentencepiece.bpe.model or another *.model")
         model = parse(file)
         if model.trainer_spec.model_type != model.trainer_spec.UNIGRAM:
             raise UserError(
-                f"{file} is no unigram model; fairseq's --bpe sentencepiece --sentencepiece-model serves it"
+                f"{file} is not a unigram model; use fairseq's --bpe sentencepiece --sentencepiece-model for it"
             )
         tokens = vocabulary.read_sentencepiece(file)
         scores = [*[0.0] * 4, *(piece.score for piece in model.pieces[3:]), 0.0]
@@ -51,16 +51,16 @@ class SentencePieceTokenizer(Tokenizer):
         return tokenizer
 
     def join(self, tokens: List[str]) -> str:
-        """Joins the pieces and makes spaces of their marks."""
+        """Joins the pieces, with spaces for their word marks."""
         return "".join(tokens).replace(SPACE, " ")
 
     def is_beginning_of_word(self, x: str) -> bool:
-        """Whether a piece starts a word (fairseq's encoders tell this)."""
+        """Whether a piece starts a word (part of the interface of fairseq's encoders)."""
         return x.startswith(SPACE)
 
 
 def configure_as_xlmr(tokenizer: FastTokenizer, charsmap: bytes) -> None:
-    """Normalizes by the model's own table, and marks the beginning of every word."""
+    """Sets normalization by the model's own table, and marks the beginning of every word."""
     if charsmap:
         tokenizer.normalizer = normalizers.Precompiled(charsmap)
     mark = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always")
@@ -68,10 +68,10 @@ def configure_as_xlmr(tokenizer: FastTokenizer, charsmap: bytes) -> None:
 
 
 def parse(file: Path) -> Any:
-    """The parts of a SentencePiece model: its pieces, and how it was trained and normalizes.
+    """The content of a SentencePiece model: its pieces, and its training and normalization settings.
 
     Raises:
-        UserError: a package or the file is missing, or it is no such model.
+        UserError: a package is missing, or the file is not a SentencePiece model.
     """
     content = vocabulary.load_sentencepiece(file).serialized_model_proto()
     try:
@@ -82,7 +82,7 @@ def parse(file: Path) -> Any:
 
 
 def whole_pieces(model: Any) -> List[AddedToken]:
-    """The pieces that a text keeps whole: control symbols and what the model's maker defined."""
+    """The pieces that are kept whole in a text: control symbols, and those that the model's maker defined."""
     return [
         AddedToken(piece.piece, normalized=False, special=piece.type == piece.CONTROL)
         for piece in model.pieces

@@ -1,7 +1,7 @@
-"""What the encoders share: options, added tokens, whole batches of lines, and lines without stray whitespace.
+"""What the tokenizers share: options, added tokens, batches of lines, and the treatment of whitespace.
 
-An encoder holds a tokenizer of the package `tokenizers`, either the one in the tokenizer.json of the pretrained model
-or one that is built from the family's own files as `transformers` builds it, so that ids equal those of its classes.
+Each wraps a tokenizer of the package `tokenizers`: the one in the pretrained model's tokenizer.json, or one that is
+built from the family's own files in the same way as in `transformers`, so that its ids equal those of `transformers`.
 """
 
 from abc import ABC, abstractmethod
@@ -24,26 +24,28 @@ ADDED_TOKEN_FLAGS = ("lstrip", "rstrip", "normalized", "single_word", "special")
 class TokenizerOptions(FairseqDataclass):
     s2s_ft_vocab: Optional[str] = field(
         default=None,
-        metadata={"help": "directory of the pretrained model, or the file of its vocabulary"},
+        metadata={"help": "directory of the pretrained model, or its vocabulary file"},
     )
     vocab_add: Optional[str] = field(
         default=None,
-        metadata={"help": "file of tokens to add to the pretrained vocabulary, one a line; text keeps them whole"},
+        metadata={
+            "help": "file of tokens to add to the pretrained vocabulary, one per line; they are kept whole in text"
+        },
     )
 
 
 class Tokenizer(ABC):
-    """Splits text as the tokenizer of a pretrained model does, without adding tokens to either end.
+    """Tokenizes text like the tokenizer of a pretrained model, without special tokens at either end.
 
     Args:
-        cfg: where the vocabulary is, and what to add to it.
+        cfg: the vocabulary's path, and the tokens to add to it.
 
     Raises:
         UserError: files are missing, cannot be read, or do not belong together.
     """
 
     model_type: str
-    """What a tokenizer.json calls this kind of model."""
+    """The name of this kind of model in tokenizer.json."""
 
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
@@ -60,18 +62,18 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def build(self, path: Path) -> FastTokenizer:
-        """Makes the tokenizer of the family's own files."""
+        """Builds the tokenizer from the family's own files."""
 
     @abstractmethod
     def join(self, tokens: List[str]) -> str:
-        """Makes text of tokens."""
+        """Joins tokens into text."""
 
     def spell(self, ids: Mapping[str, int], path: Path) -> Dict[int, str]:
-        """How the dictionary spells the tokens of the tokenizer."""
+        """The tokenizer's tokens as the dictionary spells them, by id."""
         return {row: vocabulary.spelled(token) for token, row in ids.items()}
 
     def load(self, path: Path) -> FastTokenizer:
-        """The tokenizer in tokenizer.json if there is one, else one that is built."""
+        """The tokenizer in tokenizer.json if there is one; otherwise builds it."""
         file = locate(path, "tokenizer.json")
         if file is None:
             return self.build(path)
@@ -85,7 +87,7 @@ class Tokenizer(ABC):
         return tokenizer
 
     def add(self, path: Path, additions: Optional[str]) -> None:
-        """Lets the tokenizer keep whole: what the model's files add, its special tokens, what the user adds."""
+        """Makes the tokenizer keep these tokens whole: those the model's files add, special ones, and the user's."""
         tokens = vocabulary.read(path)
         added = [*added_tokens(path), *special_tokens(tokens)]
         if additions is not None:
@@ -97,29 +99,29 @@ class Tokenizer(ABC):
                 known.add(token.content)
 
     def encode(self, x: str) -> str:
-        """Text to pieces, separated by spaces."""
+        """Tokenizes text into pieces, separated by spaces."""
         return self.encode_lines([x])[0]
 
     def encode_lines(self, lines: Sequence[str]) -> List[str]:
-        """Many lines at once, which is much faster than one by one."""
+        """Tokenizes many lines at once, which is much faster than one by one."""
         encodings = self.fast_tokenizer.encode_batch(list(lines), add_special_tokens=False)
         return [" ".join([self.pieces[row] for row in encoding.ids]) for encoding in encodings]
 
     def decode(self, x: str) -> str:
-        """Pieces to one line of text."""
+        """Joins pieces into one line of text."""
         text = self.join([self.tokens.get(piece, piece) for piece in x.split()])
         return " ".join(text.splitlines()).strip()
 
 
 def vocabulary_path(cfg: TokenizerOptions) -> Path:
-    """Where the vocabulary is; raises UserError when no option says so."""
+    """The vocabulary's path; raises UserError if the option is missing."""
     if cfg.s2s_ft_vocab is None:
-        raise UserError("--bpe s2s_ft and its like need --s2s-ft-vocab PRETRAINED_DIR, or the file of its vocabulary")
+        raise UserError("--bpe s2s_ft and its variants need --s2s-ft-vocab PRETRAINED_DIR, or its vocabulary file")
     return Path(cfg.s2s_ft_vocab)
 
 
 def locate(path: Path, pattern: str) -> Optional[Path]:
-    """The file that `pattern` names: `path` itself, or one in the directory `path` or beside the dict.txt `path`."""
+    """The file that matches `pattern`: `path` itself, or one in the directory `path` or in that of dict.txt `path`."""
     if path.is_dir() or path.name == "dict.txt":
         folder = path if path.is_dir() else path.parent
         return next(iter(sorted(folder.glob(pattern))), None)
@@ -127,31 +129,31 @@ def locate(path: Path, pattern: str) -> Optional[Path]:
 
 
 def read_config(path: Path, name: str) -> Mapping[str, Any]:
-    """The content of a JSON file in the directory `path`, or beside the file `path`; empty if there is none."""
+    """The content of a JSON file in the directory `path`, or in that of the file `path`; empty if there is none."""
     file = (path if path.is_dir() else path.parent) / name
     return vocabulary.settings_in(file) if file.is_file() else {}
 
 
 def model_type(path: Path) -> Optional[str]:
-    """The kind of tokenizer that the tokenizer.json at `path` holds, None without such a file."""
+    """The kind of tokenizer in the tokenizer.json at `path`; None if there is no such file."""
     file = locate(path, "tokenizer.json")
     return vocabulary.settings_in(file).get("model", {}).get("type") if file else None
 
 
 def check_agreement(tokenizer: FastTokenizer, path: Path) -> None:
-    """Raises UserError if a tokenizer.json yields tokens that the vocabulary beside it does not have."""
+    """Raises UserError if a tokenizer.json has tokens that are not in the vocabulary."""
     known = set(vocabulary.read(path))
     unknown = [token for token in tokenizer.get_vocab() if vocabulary.spelled(token) not in known]
     if unknown:
         file = vocabulary.find(path) if path.is_dir() else path
         raise UserError(
-            f"tokenizer.json has {len(unknown):,} tokens that {file} lacks, such as {unknown[0]!r}; "
+            f"tokenizer.json has {len(unknown):,} tokens that are not in {file}, such as {unknown[0]!r}; "
             "expected files that belong together: remove the one that is not the model's"
         )
 
 
 def added_tokens(path: Path) -> Iterator[AddedToken]:
-    """The tokens that Hugging Face's files of a directory add, with their way to treat the spaces around them."""
+    """The tokens that Hugging Face's files in a directory add, with their treatment of surrounding spaces."""
     if not path.is_dir():
         return
     config, special = (read_config(path, name) for name in ("tokenizer_config.json", "special_tokens_map.json"))
@@ -165,5 +167,5 @@ def added_tokens(path: Path) -> Iterator[AddedToken]:
 
 
 def special_tokens(tokens: Sequence[str]) -> List[AddedToken]:
-    """The tokens with a role, which `transformers` recognizes in a text."""
+    """The special tokens, which `transformers` recognizes in text."""
     return [AddedToken(token, special=True, normalized=False) for token in complete_spelling(set(tokens)) or ()]

@@ -30,7 +30,7 @@ NORMALIZER_OPTIONS = {
 
 @register_bpe("s2s_ft_wordpiece", dataclass=TokenizerOptions)
 class WordPieceTokenizer(Tokenizer):
-    """Splits text as BERT's tokenizer does; lower case and no accents unless tokenizer_config.json says otherwise."""
+    """Tokenizes text like BERT's tokenizer; lower-cased, without accents, unless tokenizer_config.json differs."""
 
     model_type = "WordPiece"
 
@@ -40,7 +40,7 @@ class WordPieceTokenizer(Tokenizer):
         return model_type(path) == cls.model_type or BERT_TOKENS.unk in vocabulary.read(path)
 
     def build(self, path: Path) -> FastTokenizer:
-        """Makes BERT's tokenizer of a vocabulary in any form."""
+        """Builds BERT's tokenizer from a vocabulary in any format."""
         rows = {token: row for row, token in enumerate(vocabulary.read(path))}
         tokenizer = FastTokenizer(WordPiece(rows, unk_token=BERT_TOKENS.unk))
         tokenizer.normalizer = BertNormalizer()
@@ -48,7 +48,7 @@ class WordPieceTokenizer(Tokenizer):
         return tokenizer
 
     def load(self, path: Path) -> FastTokenizer:
-        """Heeds what tokenizer_config.json says of case, accents and Chinese characters."""
+        """Follows tokenizer_config.json on case, accents and Chinese characters."""
         tokenizer, config = super().load(path), read_config(path, "tokenizer_config.json")
         if isinstance(tokenizer.normalizer, BertNormalizer):
             for name, option in NORMALIZER_OPTIONS.items():
@@ -57,11 +57,11 @@ class WordPieceTokenizer(Tokenizer):
         return tokenizer
 
     def join(self, tokens: List[str]) -> str:
-        """Joins words, contractions and Chinese characters; leaves no space before punctuation and never a `##`."""
+        """Joins pieces, contractions and Chinese characters; leaves no space before punctuation and never a `##`."""
         tokens[:1] = [token[len(PREFIX) :] if token.startswith(PREFIX) else token for token in tokens[:1]]
         text = CONTRACTION.sub(r"\1'\2", WordPieceDecoder(PREFIX, cleanup=True).decode(tokens))
         return re.sub("#(?=#)", "# ", CHINESE_GAP.sub("", text))
 
     def is_beginning_of_word(self, x: str) -> bool:
-        """Whether a piece starts a word (fairseq's encoders tell this)."""
+        """Whether a piece starts a word (part of the interface of fairseq's encoders)."""
         return not x.startswith(PREFIX)
