@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 from torch import Tensor
 
+from ..common.checkpoint_files import types_allowed
 from ..common.errors import UserError
 from .weight_errors import check_floating, reading
 
@@ -225,7 +226,7 @@ OPENERS: Dict[str, Callable[[Path], Weights]] = {
 
 def load_torch(path: Path, *, mmap: bool) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
     """The named tensors of a torch.save file and, if it is a fairseq checkpoint, its model's options."""
-    with reading(path):
+    with reading(path), types_allowed():
         state = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
     config: Dict[str, Any] = {}
     if isinstance(state, dict) and isinstance(state.get("model"), dict):

@@ -201,5 +201,5 @@ class TestCommand:
             self.command(files, "--input", files / "in", "--query", files / "short", *out)
         )
         assert "line 1 has no TAB" in mistake(self.command(files, "--input", files / "in", *out))
-        assert "no such file" in mistake(self.command(files, "--input", files / "absent", *out), fork=False)
+        assert "No such file" in mistake(self.command(files, "--input", files / "absent", *out), fork=False)
         assert not list(files.glob("out*"))
