@@ -4,7 +4,7 @@ import logging
 from typing import List, Mapping, NamedTuple, Sequence, Tuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..common.errors import UserError
 from ..models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
@@ -130,7 +130,8 @@ def load_tensors(
 
 def assign(transformer: Transformer, name: str, tensor: Tensor) -> None:
     """Makes a tensor the Transformer's parameter of that name, without copying it."""
-    transformer.load_state_dict({name: tensor}, strict=False, assign=True)
+    path, _, parameter = name.rpartition(".")
+    setattr(transformer.get_submodule(path), parameter, nn.Parameter(tensor))
 
 
 def resized(name: str, before: int, after: int) -> str:

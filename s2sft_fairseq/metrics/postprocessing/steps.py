@@ -32,7 +32,7 @@ class Steps(NamedTuple):
 
 
 def cnndm(text: str) -> str:
-    """One CNN/DailyMail summary, its sentences parted by ``[X_SEP]``, as s2s-ft scores it: one sentence a line (P1)."""
+    """One CNN/DailyMail summary, its sentences separated by ``[X_SEP]``, as s2s-ft scores it: one per line (P1)."""
     sentences = [bracketed(penn_tokens(sentence), CNNDM_BRACKETS) for sentence in text.split(SENTENCE_END)]
     return "\n".join(without_repetition(s for s in sentences if len(s.split()) >= SHORTEST_SENTENCE))
 

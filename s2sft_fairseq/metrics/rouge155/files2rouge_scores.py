@@ -40,7 +40,7 @@ def files2rouge_scores(hypotheses: Sequence[Sequence[str]], references: Sequence
 
 
 def line(sentences: Sequence[str]) -> str:
-    """A text in the form that files2rouge reads: on one line, sentences parted by their mark."""
+    """A text in the form that files2rouge reads: on one line, sentences separated by their mark."""
     return f" {SENTENCE_END} ".join(" ".join(sentence.split()) for sentence in sentences)
 
 
