@@ -6,7 +6,8 @@ default for the latter is what an NVIDIA H200 did while four of this project's e
 GPU better, and real texts are shorter than the limit. Writing and scoring the outputs is not in it.
 
 Memory: weights, gradients and Adam's state in fairseq's half precision, and what a training step keeps for its backward
-pass, whose tensors were counted on a CPU (tests/test_recipes.py does so again). What CUDA itself takes is not in it.
+pass, whose tensors were counted on a CPU (tests/examples/test_recipes.py does so again). What CUDA itself takes is not
+in it.
 """
 
 import math

@@ -34,7 +34,10 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
     parser = command_parser("export_pretrained", __doc__)
     parser.add_argument(
-        "--checkpoint", required=True, type=Path, help="checkpoint of fairseq-train or import_pretrained"
+        "--checkpoint",
+        required=True,
+        type=Path,
+        help="of fairseq-train or import_pretrained: a file, or a directory with one",
     )
     parser.add_argument("--to", dest="destination", required=True, type=Path, help="directory to write")
     parser.add_argument("--vocab", type=Path, help="directory of the vocabulary files (default: see above)")
@@ -113,6 +116,7 @@ def published_config(
 def main(argv: Optional[List[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
+    args.checkpoint = checkpoints.find(args.checkpoint)
     state = checkpoints.read(args.checkpoint)
     options = state["cfg"]["model"]
     source = find_vocabulary(args, options)

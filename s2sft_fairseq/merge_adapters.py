@@ -26,7 +26,7 @@ from .training.finetuning_task import S2SFTTask
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """The command line."""
     parser = command_parser("merge_adapters", __doc__)
-    parser.add_argument("checkpoint", type=Path, help="checkpoint of fairseq-train --lora-rank")
+    parser.add_argument("checkpoint", type=Path, help="of fairseq-train --lora-rank: a file, or a directory with one")
     parser.add_argument("--to", dest="destination", required=True, type=Path, help="checkpoint to write")
     parser.add_argument("--pretrained", help="directory of the pretrained weights, if they have moved")
     return parser.parse_args(argv)
@@ -68,6 +68,7 @@ def merged_tensors(state: Mapping[str, Any], dictionary: PretrainedDictionary) -
 def main(argv: Optional[List[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
+    args.checkpoint = checkpoints.find(args.checkpoint)
     state = read_adapted(args.checkpoint, args.pretrained)
     with unpacked(state["task_state"]) as carried:
         dictionary = CheckpointVocabulary(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()

@@ -35,8 +35,14 @@ def find(path: Path) -> Path:
     return path / choice
 
 
-def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Raises UserError unless the tensors of a checkpoint have the same shapes as the model's."""
+def check_tensors(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raises UserError unless the tensors of a checkpoint have the same names and shapes as the model's."""
+    for name in sorted({*state} ^ {*own}):
+        having, lacking = ("checkpoint", "model") if name in state else ("model", "checkpoint")
+        raise UserError(
+            f"the {having} has {name}, the {lacking} does not; repeat the flags of the checkpoint's training (such as "
+            "--turn-rows, --type-vocab-size, --lora-rank or --encoder-layers)"
+        )
     other = next((name for name in sorted(state) if name in own and state[name].shape != own[name].shape), None)
     if other is not None:
         raise UserError(

@@ -13,7 +13,7 @@ from ..common.errors import UserError
 from ..objectives.packed_batch import PackedBatch
 from ..objectives.slots import IGNORE, PredictionLayout, Slots, lay_out
 from .adapters import merge
-from .checkpoints import check_shapes
+from .checkpoints import check_tensors
 from .encoder_decoder import SourceEncoder, TargetDecoder
 from .layers.attention import FullPass
 from .layers.transformer import Transformer
@@ -135,11 +135,11 @@ class S2SFTModel(BaseFairseqModel):
         return state if self.part is None else self.part.of(state)
 
     def load_state_dict(self, state_dict: Dict[str, Tensor], *args: Any, **options: Any) -> Any:
-        """Loads the tensors of a checkpoint; raises UserError if it belongs to other weights or has other shapes."""
+        """Loads the tensors of a checkpoint; raises UserError if it belongs to other weights or another model."""
         check_same_kind(state_dict, partial=self.part is not None)
         if self.part is not None:
             state_dict = self.part.completed(state_dict, super().state_dict())
-        check_shapes(state_dict, super().state_dict())
+        check_tensors(state_dict, super().state_dict())
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:

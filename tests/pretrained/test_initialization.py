@@ -203,6 +203,15 @@ def test_weights_of_another_size() -> None:
         model.load_state_dict({**state, name: torch.zeros(rows + 1, width)})
 
 
+def test_weights_of_another_kind_of_model() -> None:
+    """Such as a resumed run without the --turn-rows of the first one."""
+    with_turns, without = (random_model("causal", dtype=torch.float32, turn_rows=rows) for rows in (4, 0))
+    with pytest.raises(UserError, match=r"the checkpoint has transformer.embeddings.turn.weight, the model does not"):
+        without.load_state_dict(with_turns.state_dict())
+    with pytest.raises(UserError, match=r"the model has transformer.embeddings.turn.weight, the checkpoint does not"):
+        with_turns.load_state_dict(without.state_dict())
+
+
 PEAK = """
 import json, sys
 import torch
