@@ -184,7 +184,7 @@ class TestCommands:
         ("options", "says"),
         [
             (dict(beam=200), "--beam 200"),
-            (dict(sampling=True, nbest=5, diverse_beam_groups=5), "different searches"),
+            (dict(sampling=True, nbest=5, diverse_beam_groups=5), "different kinds of search"),
             (dict(sampling=True), "--sampling requires --nbest"),
             (dict(replace_unk=True), "no cross-attention"),
             (dict(min_len=50), "--min-len 50 but hypotheses have at most 9"),
