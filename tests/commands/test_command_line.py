@@ -233,7 +233,7 @@ class TestSearchFlags:
         assert search(temperature=2) != search()
 
     @pytest.mark.parametrize(
-        ("flag", "says"), [("print_alignment", "no cross-attention"), ("print_step", "not iterative")]
+        ("flag", "says"), [("print_alignment", "no cross-attention"), ("print_step", "does not generate iteratively")]
     )
     def test_what_this_model_cannot_do(self, data: Path, imported: Dict[str, Path], flag: str, says: str) -> None:
         assert says in mistake(generate_command(data, imported["masked"], **{flag: True}))
