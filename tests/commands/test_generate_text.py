@@ -166,7 +166,7 @@ class TestResuming:
         assert generated("--skip-existing") == ["mine"] * len(LINES)
         assert generated("--beam", 1)[0] != "mine"
         write_lines(files / "out", ["mine"])
-        with pytest.raises(UserError, match=f"has 1 lines but .* has {len(LINES)}; remove it"):
+        with pytest.raises(UserError, match=f"has 1 lines but .* has {len(LINES)}; remove the output"):
             generated("--skip-existing")
 
     @pytest.mark.slow
