@@ -67,7 +67,7 @@ def test_contrasts_name_systems() -> None:
 def test_a_step_is_run_once_and_again_after_a_failure(tmp_path: Path) -> None:
     count = f"open(r'{tmp_path / 'count'}', 'a').write('x')"
     good, bad = (["python", "-c", program] for program in (count, "raise SystemExit(3)"))
-    with pytest.raises(SystemExit, match=r"status 3, its output is in .*log\.txt: python"):
+    with pytest.raises(SystemExit, match=r"status 3; its output is in .*log\.txt: python"):
         do(Step(tmp_path / "one", [good, bad]), dry=False)
     for _ in range(2):
         do(Step(tmp_path / "one", [good]), dry=False)
