@@ -15,8 +15,10 @@ from urllib.parse import unquote
 
 from apt_lists import Record, fetched_lists, read_records
 from pairs import Pair, count_words, parser_of_pairs, write_pairs
-from text_files import one_line
 from tqdm import tqdm
+
+from s2sft_fairseq.common.fairseq_patches import run_command
+from s2sft_fairseq.common.text_lines import on_one_line
 
 MIN_BODY_WORDS = 15
 LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
@@ -60,12 +62,12 @@ def read_descriptions(lists: Path, language: str) -> Iterator[tuple[str, str, st
         for record in tqdm(records, desc=f"reading {language}", unit=" packages", disable=None):
             text = record.get(f"description-{language.lower()}", "")
             synopsis, _, body = text.partition("\n")
-            yield record.get("package", ""), one_line(synopsis), body
+            yield record.get("package", ""), on_one_line(synopsis), body
 
 
 def paragraphs(body: str) -> tuple[str, ...]:
     """Returns the paragraphs of a long description, one line each; they are separated by lines with a single dot."""
-    return tuple(filter(None, map(one_line, re.split(r"\n \.[ \t]*(?=\n|$)", body))))
+    return tuple(filter(None, map(on_one_line, re.split(r"\n \.[ \t]*(?=\n|$)", body))))
 
 
 def has_subject(name: str, synopsis: str, body: str) -> bool:
@@ -138,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

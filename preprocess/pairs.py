@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from text_files import one_line, write_files
+from s2sft_fairseq.common.atomic_files import write_line_files
+from s2sft_fairseq.common.text_lines import on_one_line
 
 PERCENT = {"test": 5, "valid": 3}  # of the groups; the rest are for training
 SPLITS = ("train", "valid", "test")
@@ -86,16 +87,16 @@ def pair_files(splits: Splits, folder: Path) -> dict[Path, list[str]]:
     """
     files: dict[Path, list[str]] = {}
     for split, pairs in splits.items():
-        files[folder / f"{split}.src"] = [one_line(pair.source) for pair in pairs]
-        files[folder / f"{split}.tgt"] = [one_line(pair.target) for pair in pairs]
-        files[folder / f"{split}.origin.tsv"] = ["\t".join(map(one_line, pair.origin)) for pair in pairs]
+        files[folder / f"{split}.src"] = [on_one_line(pair.source) for pair in pairs]
+        files[folder / f"{split}.tgt"] = [on_one_line(pair.target) for pair in pairs]
+        files[folder / f"{split}.origin.tsv"] = ["\t".join(map(on_one_line, pair.origin)) for pair in pairs]
     return files
 
 
 def write_pairs(pairs: Iterable[Pair], folder: Path) -> Splits:
     """Splits `pairs`, writes them to `folder`, prints how many there are and returns them."""
     splits = split_pairs(pairs)
-    write_files(pair_files(splits, folder))
+    write_line_files(pair_files(splits, folder))
     print(f"{folder}: " + ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS))
     return splits
 

@@ -17,8 +17,11 @@ from pathlib import Path, PurePath
 
 from docstrings import Docstring, read_docstrings
 from pairs import Pair, count_words, parser_of_pairs, split_of, texts_of, write_pairs
-from text_files import one_line, write_files
 from tqdm import tqdm
+
+from s2sft_fairseq.common.atomic_files import write_line_files
+from s2sft_fairseq.common.fairseq_patches import run_command
+from s2sft_fairseq.common.text_lines import on_one_line
 
 STANDARD_LIBRARY = "python"
 PACKAGES = (
@@ -75,8 +78,8 @@ class Entry:
         """The pair of this docstring."""
         module = self.module
         origin = (module.package, module.version, module.name, self.doc.name, str(self.doc.line))
-        source = one_line(f"{self.name}{self.doc.signature} {self.doc.prose}")
-        return Pair(module.name, origin, source, one_line(self.doc.summary))
+        source = on_one_line(f"{self.name}{self.doc.signature} {self.doc.prose}")
+        return Pair(module.name, origin, source, on_one_line(self.doc.summary))
 
 
 def modules_of(package: str) -> list[Module]:
@@ -130,8 +133,8 @@ def unpaired_texts(entries: Iterable[Entry], *, held_out: Iterable[str]) -> Iter
     """Yields the text of docstrings without a pair in training modules, except texts that are held out."""
     seen = set(held_out)
     for entry in entries:
-        text = one_line(f"{entry.doc.summary} {entry.doc.prose}")
-        if entry.has_pair or split_of(entry.module.name) != "train" or one_line(entry.doc.summary) in seen:
+        text = on_one_line(f"{entry.doc.summary} {entry.doc.prose}")
+        if entry.has_pair or split_of(entry.module.name) != "train" or on_one_line(entry.doc.summary) in seen:
             continue
         if text not in seen:
             seen.add(text)
@@ -168,8 +171,8 @@ def main() -> None:
     splits = write_pairs((entry.pair() for entry in entries if entry.has_pair), args.to)
     if args.monolingual:
         held_out = texts_of(splits["valid"]) | texts_of(splits["test"])
-        write_files({args.monolingual: unpaired_texts(entries, held_out=held_out)})
+        write_line_files({args.monolingual: unpaired_texts(entries, held_out=held_out)})
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

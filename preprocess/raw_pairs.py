@@ -30,9 +30,9 @@ from typing import Optional
 
 from raw_formats import FORMATS
 from raw_formats.records import SENTENCE_END, Example, Records
-from text_files import write_columns, write_files
 from tqdm import tqdm
 
+from s2sft_fairseq.common.atomic_files import write_columns, write_line_files
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.metrics.postprocessing.penn_treebank import penn_tokens
 from s2sft_fairseq.metrics.postprocessing.steps import REFERENCE_SENTENCE_END
@@ -258,7 +258,7 @@ def main() -> None:
     for split in SPLITS:
         write_split(args, split, lines)
     if args.tokens:
-        write_files(
+        write_line_files(
             {args.to / "added_tokens.txt": [token for token in args.tokens if token not in lines.packer.tokens]}
         )
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 from ngram_counts import Runs, count, spelled
-from text_files import write_files
 from tqdm import tqdm
 
+from s2sft_fairseq.common.atomic_files import write_line_files
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.text import vocabulary
 from s2sft_fairseq.text.special_tokens import is_ordinary
@@ -136,7 +136,7 @@ def main() -> None:
             f"{args.text[0]}: no n-gram has a t of {args.min_t} or more; expected text with several tokens of "
             f"{args.vocab} per line, or a lower --min-t"
         )
-    write_files({args.to: lines})
+    write_line_files({args.to: lines})
     print(f"{args.to}: {len(lines):,} spans")
 
 

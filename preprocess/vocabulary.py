@@ -11,8 +11,7 @@ others, in the order of their file; use the same --vocab-add in all later comman
 import argparse
 from pathlib import Path
 
-from text_files import write_files
-
+from s2sft_fairseq.common.atomic_files import write_line_files
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 from s2sft_fairseq.text.vocabulary import read
@@ -38,7 +37,7 @@ def main() -> None:
     """Runs the command."""
     args = parse_arguments()
     dictionary = PretrainedDictionary(read(args.pretrained, add=args.vocab_add))
-    write_files({args.to: (f"{token} {count}" for token, count in zip(dictionary.symbols, dictionary.count))})
+    write_line_files({args.to: (f"{token} {count}" for token, count in zip(dictionary.symbols, dictionary.count))})
     print(f"{args.to}: {len(dictionary):,} tokens")
 
 

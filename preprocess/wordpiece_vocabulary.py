@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from text_files import write_files
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -19,6 +18,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.trainers import WordPieceTrainer
 from tqdm import tqdm
 
+from s2sft_fairseq.common.atomic_files import write_line_files
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.common.text_lines import read_lines
 
@@ -72,7 +72,7 @@ def main() -> None:
     pieces = train_vocabulary(read_all(args.text), size=args.size, alphabet=args.alphabet, cased=args.cased)
     if len(pieces) == len(SPECIAL):
         sys.exit(f"{args.text[0]}: there is no text in the files to count; nothing is written")
-    write_files({args.to: pieces})
+    write_line_files({args.to: pieces})
     print(f"{args.to}: {len(pieces):,} pieces")
 
 

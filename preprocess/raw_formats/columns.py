@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
+from s2sft_fairseq.common.tables import delimiter_of
+
 from .files import SPLIT_NAMES, files, find, kind, missing, numbered_lines, only, read_lines
 from .records import SENTENCE_END, Example, Reader, Records, expect
 
@@ -134,12 +136,15 @@ def json_lines(path: Path, records: Records) -> Iterator[Example]:
 
 
 def csv_rows(path: Path, records: Records) -> Iterator[Example]:
-    """Yields the pairs of a file of comma-separated values, whose rows may have several lines, below their names."""
+    """Yields the pairs of a CSV file, whose rows may have several lines, below their names."""
     csv.field_size_limit(sys.maxsize)
-    rows = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
-    names: list[str] = next(rows, [])
+    lines = read_lines(path)
+    header = next(lines, "")
+    delimiter = delimiter_of(header)
+    names = next(csv.reader([header], delimiter=delimiter), [])
+    rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     while True:
-        place = f"{path}, line {rows.line_num + 1}"
+        place = f"{path}, line {rows.line_num + 2}"  # the header is line 1
         try:
             row = next(rows)
         except StopIteration:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from text_files import one_line
+from s2sft_fairseq.common.text_lines import on_one_line
 
 SENTENCE_END = "[X_SEP]"
 NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what files.read_lines makes of such bytes
@@ -95,12 +95,12 @@ def tidy(example: Example) -> Example:
         MalformedRecordError: there is nothing to read, or nothing to write, or it is not UTF-8.
     """
     expect(not any(map(NOT_UTF8.search, (example.text, example.target, *example.turns, *example.others))), "not UTF-8")
-    turns = tuple(filter(None, map(one_line, example.turns)))
-    text, target = one_line(example.text), one_line(example.target)
+    turns = tuple(filter(None, map(on_one_line, example.turns)))
+    text, target = on_one_line(example.text), on_one_line(example.target)
     if not (text or turns) or not target:
         raise MalformedRecordError(f"no {'target' if text or turns else 'source'}; expected a text")
-    others = tuple(filter(None, map(one_line, example.others)))
-    return example._replace(text=text, target=target, turns=turns, query=one_line(example.query), others=others)
+    others = tuple(filter(None, map(on_one_line, example.others)))
+    return example._replace(text=text, target=target, turns=turns, query=on_one_line(example.query), others=others)
 
 
 def expect(condition: object, problem: str) -> None:

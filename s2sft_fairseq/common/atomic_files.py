@@ -9,7 +9,19 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Callable, ContextManager, Iterable, Iterator, List, NamedTuple, Sequence, TextIO, Union
+from typing import (
+    BinaryIO,
+    Callable,
+    ContextManager,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    TextIO,
+    Union,
+)
 
 from .errors import UserError
 from .text_lines import STANDARD
@@ -37,6 +49,41 @@ def whole_texts(paths: Sequence[Path]) -> Iterator[List[TextIO]]:
     with ExitStack() as renamed, ExitStack() as closed:
         parts = [renamed.enter_context(whole_files(path.parent)) / path.name for path in paths]
         yield [closed.enter_context(open(part, "w", encoding="utf-8", newline="\n")) for part in parts]
+
+
+def write_columns(paths: Sequence[Path], rows: Iterable[Sequence[str]]) -> int:
+    """Writes column n of each row as a line of file n, all files or none; returns the number of rows.
+
+    Raises:
+        UserError: the operating system refuses to write a file.
+    """
+    count = 0
+    with refusals_in_one_line(), whole_texts(paths) as files:
+        for row in rows:
+            count += 1
+            for file, text in zip(files, row):
+                file.write(f"{text}\n")
+    return count
+
+
+def write_line_files(files: Mapping[Path, Iterable[str]]) -> None:
+    """Writes the lines of each of the files, all files or none.
+
+    Raises:
+        UserError: the operating system refuses to write a file.
+    """
+    with refusals_in_one_line(), whole_texts(list(files)) as opened:
+        for file, lines in zip(opened, files.values()):
+            file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def refusals_in_one_line() -> Iterator[None]:
+    """Turns an error of the operating system into a user error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be written: {error.strerror}") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ The line feed is not part of the line, and neither is a carriage return before i
 
 import json
 import sys
+import unicodedata
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Union
@@ -15,6 +16,9 @@ from .utf8 import explain_bad_utf8
 
 STANDARD = "-"
 """Stands for standard input or output on command lines; a ``Path`` always names a file."""
+
+UNPRINTABLE = {"Cc", "Cs"}
+"""Unicode categories: control characters, lone surrogates."""
 
 STANDARD_INPUT = "standard input"
 """The name of standard input in error messages."""
@@ -54,6 +58,21 @@ def without_end(line: str) -> str:
     """A line without its final LF or CRLF; the last line of a file may have none."""
     line = line[:-1] if line.endswith("\n") else line
     return line[:-1] if line.endswith("\r") else line
+
+
+def on_one_line(text: str) -> str:
+    r"""A text with each run of whitespace, line separators of any kind included, replaced by one space.
+
+    Control characters and lone surrogates, which UTF-8 cannot encode, are dropped, so that a line remains one line both
+    for readers that split at line feeds and for those that use ``str.splitlines``.
+
+    >>> on_one_line(" two\r\nlines,\u2028or three\x00 ")
+    'two lines, or three'
+    """
+    text = " ".join(text.split())
+    if text.isprintable():
+        return text
+    return " ".join("".join(c for c in text if unicodedata.category(c) not in UNPRINTABLE).split())
 
 
 def count_lines(path: Union[str, Path]) -> int:

@@ -1,11 +1,18 @@
 """Files appear whole or not at all, and a failure leaves what was there before."""
 
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Iterator
 
 import pytest
 
-from s2sft_fairseq.common.atomic_files import growing, whole_files, whole_lines, whole_texts, write_text
+from s2sft_fairseq.common.atomic_files import (
+    growing,
+    whole_files,
+    whole_lines,
+    whole_texts,
+    write_line_files,
+    write_text,
+)
 from s2sft_fairseq.common.errors import UserError
 
 
@@ -99,3 +106,20 @@ class TestGrowing:
         with pytest.raises(RuntimeError), growing(str(tmp_path / "text"), stamp="s", resume=True, window=2):
             raise RuntimeError("interrupted")
         assert contents(tmp_path) == {}
+
+
+def test_interrupted_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    def failing() -> "Iterator[str]":
+        yield "new"
+        raise RuntimeError("interrupted")
+
+    write_line_files({tmp_path / "a": ["old"], tmp_path / "b": ["old"]})
+    with pytest.raises(RuntimeError):
+        write_line_files({tmp_path / "a": ["new"], tmp_path / "b": failing()})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old\n", "b": "old\n"}
+
+
+def test_refusal_of_the_system_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^\S*file\S*: cannot be written: [^\n]*$"):
+        write_line_files({tmp_path / "file" / "below": ["line"]})

@@ -13,6 +13,7 @@ from s2sft_fairseq.common import text_lines
 from s2sft_fairseq.common.errors import UserError, one_line
 from s2sft_fairseq.common.text_lines import (
     count_lines,
+    on_one_line,
     parse_json,
     read_all_lines,
     read_json,
@@ -119,3 +120,16 @@ def test_a_path_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     written(Path("-"), b"of the file\n")
     assert list(read_lines(Path("-"))) == ["of the file"]
+
+
+@given(st.text())
+def test_one_line_is_one_line_to_every_reader(text: str) -> None:
+    line = on_one_line(text)
+    assert len(f"{line}\n".splitlines()) == 1
+    assert "\t" not in line and line == line.strip() == on_one_line(line)
+    assert line.encode("utf-8").decode("utf-8") == line
+
+
+@pytest.mark.parametrize("separator", ["\r\n", *"\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"])
+def test_separators_become_spaces(separator: str) -> None:
+    assert on_one_line(f" a{separator}b{separator}") == "a b"

@@ -1,14 +1,12 @@
-"""Splitting and writing pairs: preprocess/pairs.py and preprocess/text_files.py."""
+"""Splitting and writing pairs: preprocess/pairs.py."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pairs import PERCENT, SPLITS, Pair, split_of, split_pairs, texts_of, write_pairs
-from text_files import one_line, write_files
 
 GROUPS = {split: next(f"module{n}" for n in range(1000) if split_of(f"module{n}") == split) for split in SPLITS}
 
@@ -62,19 +60,6 @@ def test_no_text_is_in_two_splits(drawn: "list[tuple[int, str, str]]") -> None:
     assert sum(map(len, texts)) == len(set.union(*texts))
 
 
-@given(st.text())
-def test_one_line_is_one_line_to_every_reader(text: str) -> None:
-    line = one_line(text)
-    assert len(f"{line}\n".splitlines()) == 1
-    assert "\t" not in line and line == line.strip() == one_line(line)
-    assert line.encode("utf-8").decode("utf-8") == line
-
-
-@pytest.mark.parametrize("separator", ["\r\n", *"\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"])
-def test_separators_become_spaces(separator: str) -> None:
-    assert one_line(f" a{separator}b{separator}") == "a b"
-
-
 def test_files_of_a_split_are_as_long(tmp_path: Path) -> None:
     pairs = [Pair(f"group{n}", (f"a\t{n}", "b\u2028"), f"source\x0c{n}", f"target\x85{n}") for n in range(300)]
     splits = write_pairs(pairs, tmp_path / "new" / "folder")
@@ -84,20 +69,3 @@ def test_files_of_a_split_are_as_long(tmp_path: Path) -> None:
             assert content.count("\n") == len(content.splitlines()) == len(splits[split]) > 0
             if kind == "origin.tsv":
                 assert {line.count("\t") for line in content.splitlines()} == {1}
-
-
-def test_interrupted_writing_leaves_what_was_there(tmp_path: Path) -> None:
-    def failing() -> "Iterator[str]":
-        yield "new"
-        raise RuntimeError("interrupted")
-
-    write_files({tmp_path / "a": ["old"], tmp_path / "b": ["old"]})
-    with pytest.raises(RuntimeError):
-        write_files({tmp_path / "a": ["new"], tmp_path / "b": failing()})
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old\n", "b": "old\n"}
-
-
-def test_refusal_of_the_system_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SystemExit, match=r"^\S*file\S*: cannot be written: [^\n]*$"):
-        write_files({tmp_path / "file" / "below": ["line"]})

@@ -23,6 +23,13 @@ def test_rows_of_several_lines_and_what_is_wrong_with_some(tmp_path, capsys):
     assert records.malformed == 2
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_other_separators_of_csv(tmp_path, sign):
+    rows = [["id", "article", "highlights"], ["1", '"a, b"', "c; d" if sign != ";" else '"c; d"']]
+    (tmp_path / "train.csv").write_text("".join(sign.join(row) + "\n" for row in rows))
+    assert examples(FORMATS["stories"], tmp_path) == [Example("a, b", "c; d")]
+
+
 def test_lines_of_highlights_are_sentences_in_json_too(tmp_path):
     (tmp_path / "train.json").write_text('{"article": "a\\nb", "highlights": "A .\\nB .", "id": "x"}\n')
     assert examples(FORMATS["stories"], tmp_path) == [Example("a b", "A . [X_SEP] B .")]

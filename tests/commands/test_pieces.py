@@ -1,27 +1,27 @@
-"""preprocess/pieces.py: one line in, one line out, the same pieces as the encoder that fairseq-generate builds."""
+"""pieces: one line in, one line out, the same pieces as the encoder that fairseq-generate builds."""
 
 import sys
 from pathlib import Path
 from typing import List, Sequence
 
-import pieces
 import pytest
-from commands import attempt, run, write_lines
+from commands import ROOT, attempt, run, write_lines
 from fairseq.data.data_utils import load_indexed_dataset
 from subword_nmt.learn_bpe import learn_bpe
 from text_families import FAMILIES, bert, real_lines
 
+from s2sft_fairseq import pieces
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 from s2sft_fairseq.text.tokenizers.auto import AutoTokenizer
 from s2sft_fairseq.text.tokenizers.tokenizer import TokenizerOptions
 
-SCRIPT = Path(pieces.__file__)
+PIECES = ["python", "-m", "s2sft_fairseq.pieces"]
 LINES = ["The cats can't.", "", "a\u2028b", "  c\x0cb ", "zzz [SEP]", "A" * 10]
 
 
 def command(*words: object, paths: Sequence[Path]) -> List[object]:
     outputs = [path.with_suffix(".pieces") for path in paths]
-    return [sys.executable, SCRIPT, *words, "--inputs", *paths, "--outputs", *outputs]
+    return [*PIECES, *words, "--inputs", *paths, "--outputs", *outputs]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,14 @@ class TestBinarizing:
         run(command("--s2s-ft-vocab", directory, "--vocab-add", added, paths=[tmp_path / "text.src"]))
         (tmp_path / "text.pieces").rename(tmp_path / "pieces.src")
         (tmp_path / "pieces.tgt").write_bytes((tmp_path / "pieces.src").read_bytes())
-        script = [sys.executable, SCRIPT.with_name("vocabulary.py"), "--pretrained", directory, "--vocab-add", added]
+        script = [
+            sys.executable,
+            ROOT / "preprocess" / "vocabulary.py",
+            "--pretrained",
+            directory,
+            "--vocab-add",
+            added,
+        ]
         run([*script, "--to", tmp_path / "dict.txt"])
         plugin = ["--user-dir", "s2sft_fairseq", "--task", "s2s_ft", "--srcdict", tmp_path / "dict.txt"]
         languages = ["-s", "src", "-t", "tgt", "--joined-dictionary", "--destdir", tmp_path / "bin"]
