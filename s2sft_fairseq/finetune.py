@@ -75,14 +75,14 @@ def parser() -> argparse.ArgumentParser:
         usage="%(prog)s --train FILE --valid FILE [--test FILE] --pretrained DIR --to RUN [flags of fairseq-train]",
         allow_abbrev=False,
     )
-    for split, required in (("train", True), ("valid", True), ("test", False)):
+    for flag, required in (("--train", True), ("--valid", True), ("--test", False)):
         whole.add_argument(
-            f"--{split}",
+            flag,
             type=Path,
             nargs="+",
             required=required,
             metavar="FILE",
-            help=f"table of the {split} split, or the file of its sources and that of its targets",
+            help="table of this split, or the file of its sources and that of its targets",
         )
     whole.add_argument("--source-column", metavar="NAME", help="column to read (default: a usual name, shown)")
     whole.add_argument("--target-column", metavar="NAME", help="column to write (default: a usual name, shown)")

@@ -29,6 +29,7 @@ SMALLER = {
     r"--warmup-updates 1000": "--warmup-updates 1",
     r"--fp16 --fp16-no-flatten-grads": "--cpu",
     r"--fp16": "--cpu",
+    r"--to run$": "--to run --max-update 4",
     r"--to docstrings$": "--to docstrings --packages tqdm jinja2 networkx",
 }
 """What is changed before a block is run: where the encoder lies, how long it trains and on what, how much text."""

@@ -1,5 +1,6 @@
 """The place in which the pages' commands are run: a checkout with what a reader has at hand."""
 
+import json
 from pathlib import Path
 
 from blocks_run import run_block
@@ -16,10 +17,11 @@ def own_data() -> Block:
 
 
 def write_texts(folder: Path) -> None:
-    """What a reader brings along: pairs whose sources have two parts, articles, plain text, tokens, codes."""
+    """What a reader brings along: pairs whose sources have two parts, tables, articles, plain text, tokens, codes."""
     for split in ("train", "valid", "test"):
         write_lines(folder / "raw" / f"{split}.src", ["w1 w2 w3 [SEP] w7", "w4 [SEP] w5", "w5 w6 [SEP] w8 w9"] * 5)
         write_lines(folder / "raw" / f"{split}.tgt", ["w1 w2 w3", "w4", "w5 w6"] * 5)
+        write_lines(folder / f"{split}.jsonl", [json.dumps({"document": "w1 w2 w3", "summary": "w2"})] * 5)
     write_lines(folder / "raw" / "train.answer", ["w2", "w4", "w5"] * 5)
     write_lines(folder / "articles.txt", ["w1 w2 w3", "w4 , w5 ."] * 3)
     write_lines(folder / "other-system.txt", ["w1 w2", "w4", "w6"] * 5)
