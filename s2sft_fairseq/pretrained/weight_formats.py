@@ -18,9 +18,9 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 from torch import Tensor
 
-from ..common.checkpoint_files import types_allowed
 from ..common.errors import UserError
-from .weight_errors import check_floating, reading
+from ..common.read_errors import reading
+from ..common.torch_files import read_torch
 
 PART = 1 << 20
 """How many numbers of a large tensor are read at a time: 4 MB in float32."""
@@ -224,10 +224,15 @@ OPENERS: Dict[str, Callable[[Path], Weights]] = {
 """How a weight file is opened, by its suffix; the preferred format first."""
 
 
+def check_floating(path: Path, name: str, dtype: Union[torch.dtype, np.dtype]) -> None:
+    """Raises UserError unless a tensor holds floating-point numbers."""
+    if not (dtype.is_floating_point if isinstance(dtype, torch.dtype) else dtype.kind == "f"):
+        raise UserError(f"{path}: {name} holds {dtype} numbers; expected floating-point ones, such as float32")
+
+
 def load_torch(path: Path, *, mmap: bool) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
     """The named tensors of a torch.save file and, if it is a fairseq checkpoint, its model's options."""
-    with reading(path), types_allowed():
-        state = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
+    state = read_torch(path, mmap=mmap)
     config: Dict[str, Any] = {}
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state, config = state["model"], fairseq_options(state)

@@ -279,7 +279,7 @@ DAMAGES: Dict[str, Any] = {
         replaced_by(lambda path: path.write_bytes(b"")),
         ["pytorch_model.bin is empty"],
     ),
-    "no pickle": (replaced_by(lambda path: path.write_text("weights")), ["cannot be read as weights"]),
+    "a text": (replaced_by(lambda path: path.write_text("weights")), ["is a text file"]),
     "a web page": (replaced_by(lambda path: path.write_text("<html></html>")), ["is a web page"]),
     "no tensors": (
         replaced_by(lambda path: torch.save({"a": 1}, path)),
