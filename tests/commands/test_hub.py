@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, List
 
+import numpy as np
 import pytest
 import torch
 from commands import SPECIAL, WORDS, make_bert, random_lines, write_lines
@@ -154,6 +155,44 @@ class TestHub:
         assert [a.score for a in there] == pytest.approx([a.score for a in here], abs=1e-3)
         again = model.score(SOURCES, [one.tokens for (one,) in found])
         assert [a.score for a in again] == pytest.approx([one.score for (one,) in found], abs=1e-3)
+
+
+class TestTexts:
+    """Every method names what is no text; what yields texts in order need not be a list."""
+
+    @pytest.mark.parametrize("method", ["generate", "hypotheses", "search", "sample", "translate", "score"])
+    def test_what_is_no_text(self, checkpoints: Dict[str, Path], method: str) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        others = [["w1", "w2"]] if method == "score" else []
+        with pytest.raises(UserError, match="item 1 is nan, expected text"):
+            list(getattr(model, method)(["w1", float("nan")], *others))
+
+    def test_what_is_no_target_phrase_or_sentence(self, checkpoints: Dict[str, Path]) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        for says, call in (
+            ("targets: item 0 is None", lambda: model.score(["w1"], [None])),
+            ("targets is a single str", lambda: model.score(["w1"], "w2")),
+            (r"phrases\[1\] is None", lambda: model.generate(["w1", "w2"], phrases=[["w3"], None])),
+            (r"phrases\[0\] is a single str", lambda: model.generate(["w1", "w2"], phrases=["w3", "w4"])),
+            ("1 lists of phrases for 2 sources", lambda: model.generate(["w1", "w2"], phrases=[["w3"]])),
+            ("sources mixes texts with tensors", lambda: model.generate(["w1", model.encode("w2")])),
+            ("sources is a single str", lambda: list(model.search("w1"))),
+            ("sentence is of type list", lambda: model.encode(["w1"])),
+            ("tokens is of type str", lambda: model.decode("w1")),
+        ):
+            with pytest.raises(UserError, match=says):
+                call()
+
+    def test_whatever_yields_texts(self, checkpoints: Dict[str, Path]) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        expected, scored = model.generate(SOURCES), model.score(SOURCES, SOURCES[::-1])
+        assert model.generate(source for source in SOURCES) == expected
+        assert model.generate(np.array(SOURCES)) == expected
+        assert model.translate(iter(SOURCES)) == expected
+        assert [best.text for best, *_ in model.hypotheses(tuple(SOURCES), beam=5)] == expected
+        assert model.hypotheses(SOURCES[1], beam=5)[0].text == expected[1]
+        again = model.score(iter(SOURCES), reversed(SOURCES))
+        assert [one.score for one in again] == [one.score for one in scored]
 
 
 class TestTextSide:
