@@ -8,7 +8,8 @@ It is a fairseq hub interface, so ``translate``, ``sample``, ``encode``, ``decod
 
 import copy
 import os
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+import pickle
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import torch
 from fairseq import utils
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from . import hub_loading as loading
 from .common.errors import UserError
+from .common.pickled import pickled
 from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
 from .text.text_items import Text, check_text, text_items
 
@@ -71,6 +73,10 @@ class S2SModel(GeneratorHubInterface):
         model = cls(loaded.cfg, loaded.task, loaded.models)
         model.bpe = loaded.bpe
         return model.eval()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Makes a model picklable with its tokenizer and search options: for spawned processes, and for copies."""
+        return restored, (type(self), pickled(vars(self)))
 
     def generate(self, sources: Any, beam: int = 5, verbose: bool = False, **options: Any) -> Any:
         """The best output for each source, in the order of the sources.
@@ -229,3 +235,10 @@ class S2SModel(GeneratorHubInterface):
         if str(self.cfg.task.inference_precision) == "int8" and move(torch.empty(0)).device.type != "cpu":
             raise UserError("inference_precision int8 works on a CPU only; use bfloat16 or float32 on a GPU")
         return super()._apply(move, *args, **options)
+
+
+def restored(kind: Type[S2SModel], state: bytes) -> S2SModel:
+    """The inverse of ``S2SModel.__reduce__``."""
+    model = kind.__new__(kind)
+    model.__setstate__(pickle.loads(state))
+    return model

@@ -8,6 +8,7 @@ import torch
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.optim import FairseqOptimizer
 from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks.fairseq_task import StatefulContainer
 from torch import Tensor
 
 from ..common.errors import UserError
@@ -63,6 +64,15 @@ class S2SFTTask(FairseqTask):
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """What is copied and pickled: everything, but fairseq's container of the state, which cannot be copied."""
+        return {**vars(self), "state": dict(self.state.state_dict)}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        """The inverse of :meth:`__getstate__`."""
+        self.__dict__.update(state, state=StatefulContainer())
+        self.state.merge_state_dict(state["state"])
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":

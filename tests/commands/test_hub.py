@@ -1,13 +1,16 @@
 """S2SModel: a checkpoint alone in Python; text in and out, scores that are the search's, fairseq's hub interface."""
 
+import copy
+import multiprocessing
+import pickle
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
 import torch
-from commands import SPECIAL, WORDS, make_bert, random_lines, write_lines
+from commands import SPECIAL, WORDS, make_bert, random_lines, run, train_command, write_lines
 from fairseq.hub_utils import GeneratorHubInterface
 from methods import METHODS
 
@@ -284,3 +287,39 @@ class TestMistakes:
     def test_scoring_needs_pairs(self, checkpoints: Dict[str, Path]) -> None:
         with pytest.raises(UserError, match="2 sources but 1 targets"):
             S2SModel.from_pretrained(checkpoints["masked"]).score(["w1", "w2"], ["w1"])
+
+
+def scores_in_a_pool(model: S2SModel) -> List[float]:
+    """What a spawned process does with the model that it gets."""
+    return [best.score for best, *_ in model.hypotheses(SOURCES, beam=3)]
+
+
+class TestCopies:
+    """Copied, pickled and sent to another process, a model gives the same outputs."""
+
+    @pytest.mark.parametrize("precision", ["float32", "int8", "bfloat16"])
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_outputs_are_the_same(self, checkpoints: Dict[str, Path], precision: str, count: int) -> None:
+        path = ":".join([str(checkpoints["pseudo_masked"])] * count)
+        model = S2SModel.from_pretrained(path, inference_precision=precision)
+        for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert len(copied.models) == count and not copied.training
+            assert scores_in_a_pool(copied) == scores_in_a_pool(model)
+            assert copied.generate(SOURCES) == model.generate(SOURCES)
+            assert copied.generate(SOURCES, length_penalty_type="gnmt", max_len_b=3)
+        with pytest.raises(RuntimeError, match="cannot be trained"):
+            model.train()
+
+    @pytest.mark.parametrize("options", [{"lora_rank": 2}, {"adapter_dim": 3}], ids=str)
+    def test_adapters(self, data: Path, bert: Path, tmp_path: Path, options: Dict[str, int]) -> None:
+        run(train_command(data, tmp_path / "save", pretrained=bert, max_update=2, lr="0.1", **options))
+        model = S2SModel.from_pretrained(tmp_path / "save")
+        for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert scores_in_a_pool(copied) == scores_in_a_pool(model)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("library", [multiprocessing, torch.multiprocessing], ids=["python", "torch"])
+    def test_a_spawned_process(self, checkpoints: Dict[str, Path], library: Any) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        with library.get_context("spawn").Pool(1) as pool:
+            assert pool.apply(scores_in_a_pool, (model,)) == scores_in_a_pool(model)
