@@ -8,6 +8,7 @@ from fairseq.file_io import PathManager
 from omegaconf import OmegaConf
 
 from .errors import UserError
+from .evaluated_options import check_evaluated
 from .read_errors import reading
 from .torch_files import read_torch
 
@@ -23,11 +24,12 @@ def load_checkpoint(
         load_on_all_ranks: as in fairseq's signature; every process may read a local file at any time.
 
     Raises:
-        UserError: the file is truncated, damaged, not a checkpoint, or holds more than tensors and options.
+        UserError: the file is truncated, damaged, not a checkpoint, or holds more than tensors and plain options.
     """
     state = read_torch(PathManager.get_local_path(path))
     check_content(path, state)
     with reading(path):
+        check_evaluated(path, state)
         override(state, arg_overrides or {})
         return dict(checkpoint_utils._upgrade_state_dict(state))
 
