@@ -43,6 +43,13 @@ from .validation_options import check_validation, metric_names
 logger = logging.getLogger(__name__)
 
 
+def check_architecture(cfg: Any) -> None:
+    """Raises UserError unless the options of a checkpoint's model are those of ``--arch s2s_ft``."""
+    if getattr(cfg, "finetune_method", None) is None:
+        found = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
+        raise UserError(f"the checkpoint holds a model of --arch {found}; expected one of --arch s2s_ft")
+
+
 @register_task("s2s_ft", dataclass=TaskOptions)
 class S2SFTTask(FairseqTask):
     """Fine-tunes a pretrained encoder on sentence pairs, and generates.
@@ -125,7 +132,9 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        if not from_checkpoint:
+        if from_checkpoint:
+            check_architecture(cfg)
+        else:
             self.check_training()
         last = Path(str(self.cfg.save_dir), str(self.cfg.restore_file))
         planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=last)
