@@ -8,7 +8,8 @@ It is a fairseq hub interface, so ``translate``, ``sample``, ``encode``, ``decod
 
 import copy
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+import pickle
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import torch
 from fairseq import utils
@@ -20,10 +21,9 @@ from tqdm import tqdm
 
 from . import hub_loading as loading
 from .common.errors import UserError
+from .common.pickled import pickled
 from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
-
-Text = Union[str, Tensor]
-"""A text, or its tokens [T] including the end token, as ``encode`` returns them."""
+from .text.text_items import Text, check_text, text_items
 
 
 class Hypothesis(NamedTuple):
@@ -74,6 +74,10 @@ class S2SModel(GeneratorHubInterface):
         model.bpe = loaded.bpe
         return model.eval()
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Makes a model picklable with its tokenizer and search options: for spawned processes, and for copies."""
+        return restored, (type(self), pickled(vars(self)))
+
     def generate(self, sources: Any, beam: int = 5, verbose: bool = False, **options: Any) -> Any:
         """The best output for each source, in the order of the sources.
 
@@ -83,36 +87,50 @@ class S2SModel(GeneratorHubInterface):
             beam: the size of the beam.
             verbose: show a progress bar for text, fairseq's log for tensors.
             **options: see :meth:`search`.
+
+        Raises:
+            UserError: as in :meth:`search`, or texts are mixed with tensors.
         """
         if isinstance(sources, str):
             return self.generate([sources], beam, verbose, **options)[0]
-        if not all(isinstance(source, str) for source in sources):
+        if torch.is_tensor(sources):
             return super().generate(sources, beam, verbose, **options)
+        sources = text_items(sources, "sources")
+        if sources and not any(isinstance(source, str) for source in sources):
+            return super().generate(sources, beam, verbose, **options)
+        if not all(isinstance(source, str) for source in sources):
+            raise UserError("sources mixes texts with tensors; expected only one of them, or use hypotheses()")
         return [best.text for best, *_ in self.hypotheses(sources, verbose=verbose, beam=beam, **options)]
 
-    def hypotheses(self, sources: Sequence[Text], *, verbose: bool = False, **options: Any) -> List[List[Hypothesis]]:
-        """The ``nbest`` hypotheses for each source, best first; see :meth:`search`."""
+    def hypotheses(self, sources: Any, *, verbose: bool = False, **options: Any) -> Any:
+        """The ``nbest`` hypotheses for each source, best first, or those of a single text; see :meth:`search`."""
+        if isinstance(sources, str):
+            return self.hypotheses([sources], verbose=verbose, **options)[0]
+        sources = text_items(sources, "sources")
         found = tqdm(self.search(sources, **options), total=len(sources), unit=" lines", disable=not verbose)
         return [hypotheses for _, hypotheses in sorted(found, key=lambda one: one[0])]
 
     def search(
-        self, sources: Sequence[Text], *, phrases: Optional[Sequence[Sequence[Text]]] = None, **options: Any
+        self, sources: Iterable[Text], *, phrases: Optional[Iterable[Iterable[Text]]] = None, **options: Any
     ) -> Iterator[Tuple[int, List[Hypothesis]]]:
         """Searches in batches of similar length, and yields each source's index with its hypotheses as they are found.
 
         Args:
-            sources: texts or their tokens.
+            sources: texts or their tokens, in a list or anything else that yields them in order.
             phrases: for each source, those that its output must contain (``constraints="unordered"``: in any order).
             **options: fairseq's search options (``beam``, ``nbest``, ``max_len_b``, ``lenpen``, ``sampling``, ...)
                 and the plugin's (``length_penalty_type``).
 
         Raises:
-            UserError: an option does not exist, or cannot be combined with another.
+            UserError: an option does not exist, or cannot be combined with another; an item is no text, or the numbers
+                of sources and phrases differ.
         """
+        sources = text_items(sources, "sources")
         if phrases is not None:
             options.setdefault("constraints", "ordered")
         generator, nbest = self.generator(**options), options.get("nbest", self.cfg.generation.nbest)
-        dataset = self.task.build_dataset_for_inference(*self.lines(sources), constraints=self.packed(phrases))
+        constraints = None if phrases is None else self.packed(phrases, len(sources))
+        dataset = self.task.build_dataset_for_inference(*self.lines(sources), constraints=constraints)
         for place, found in self.infer(generator, dataset):
             yield place, [self.hypothesis(one) for one in found[:nbest]]
 
@@ -126,16 +144,37 @@ class S2SModel(GeneratorHubInterface):
             sources, targets: equally many texts, or their tokens; or a single text each.
 
         Raises:
-            UserError: the numbers of sources and targets differ.
+            UserError: the numbers of sources and targets differ, or an item is no text.
         """
-        if isinstance(sources, str):
+        if isinstance(sources, str) and isinstance(targets, str):
             return self.score([sources], [targets])[0]
+        sources, targets = text_items(sources, "sources"), text_items(targets, "targets")
         if len(sources) != len(targets):
             raise UserError(f"{len(sources):,} sources but {len(targets):,} targets; expected one target per source")
         dataset = self.task.pairs(*(ListDataset(*self.lines(side)) for side in (sources, targets)), training=False)
         scorer = self.task.build_generator(self.models, changed(self.cfg.generation, {"score_reference": True}))
         scored = sorted(self.infer(scorer, dataset), key=lambda one: one[0])
         return [self.hypothesis(found[0]) for _, found in scored]
+
+    def sample(self, sentences: Any, beam: int = 1, verbose: bool = False, **options: Any) -> Any:
+        """fairseq's method for texts, or a single one; ``translate`` calls it, too.
+
+        Raises:
+            UserError: an item is no text.
+        """
+        sentences = sentences if isinstance(sentences, str) else text_items(sentences, "sentences")
+        return super().sample(sentences, beam, verbose, **options)
+
+    def encode(self, sentence: str) -> Tensor:
+        """The tokens of a single text, with an end token, int64 [T]; raises UserError for anything else."""
+        check_text(sentence, "sentence")
+        return super().encode(sentence)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of tokens [T], without special tokens; raises UserError for a text, or what is no number."""
+        if isinstance(tokens, str) or (torch.is_tensor(tokens) and tokens.is_floating_point()):
+            raise UserError(f"tokens is of type {type(tokens).__name__}, expected ids of the dictionary")
+        return super().decode(tokens)
 
     def generator(self, **options: Any) -> Any:
         """The generator for these search options."""
@@ -174,11 +213,16 @@ class S2SModel(GeneratorHubInterface):
             return self.bpe.encode_lines([self.tokenize(text) for text in texts])
         return [self.apply_bpe(self.tokenize(text)) for text in texts]
 
-    def packed(self, phrases: Optional[Sequence[Sequence[Text]]]) -> Optional[Tensor]:
-        """Phrases in the format of fairseq's constrained search, without their end tokens."""
-        if phrases is None:
-            return None
-        return pack_constraints([[line[:-1] for line in self.lines(of_source)[0]] for of_source in phrases])
+    def packed(self, phrases: Iterable[Iterable[Text]], count: int) -> Tensor:
+        """The phrases for ``count`` sources in the format of fairseq's constrained search, without their end tokens.
+
+        Raises:
+            UserError: there are more or fewer, or one is no text.
+        """
+        of_sources = [text_items(group, f"phrases[{place}]") for place, group in enumerate(phrases)]
+        if len(of_sources) != count:
+            raise UserError(f"{len(of_sources):,} lists of phrases for {count:,} sources; expected one per source")
+        return pack_constraints([[line[:-1] for line in self.lines(group)[0]] for group in of_sources])
 
     def hypothesis(self, found: Dict[str, Any]) -> Hypothesis:
         """Converts one result of fairseq's generators."""
@@ -191,3 +235,10 @@ class S2SModel(GeneratorHubInterface):
         if str(self.cfg.task.inference_precision) == "int8" and move(torch.empty(0)).device.type != "cpu":
             raise UserError("inference_precision int8 works on a CPU only; use bfloat16 or float32 on a GPU")
         return super()._apply(move, *args, **options)
+
+
+def restored(kind: Type[S2SModel], state: bytes) -> S2SModel:
+    """The inverse of ``S2SModel.__reduce__``."""
+    model = kind.__new__(kind)
+    model.__setstate__(pickle.loads(state))
+    return model

@@ -1,73 +1,53 @@
-"""Reads fairseq's checkpoints with recent versions of torch, and names a file that cannot be read."""
+"""Reads fairseq's checkpoints without executing anything in them; fairseq's own reader would (see ``torch_files``)."""
 
-import argparse
-import collections
-import functools
-import typing
-from contextlib import nullcontext
-from typing import Any, Callable, ContextManager, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
-import omegaconf
-import torch
 from fairseq import checkpoint_utils
-from fairseq.distributed import utils as distributed_utils
+from fairseq.dataclass.utils import overwrite_args_by_name
+from fairseq.file_io import PathManager
+from omegaconf import OmegaConf
 
 from .errors import UserError
-
-TYPES = (
-    argparse.Namespace,
-    omegaconf.DictConfig,
-    omegaconf.ListConfig,
-    omegaconf.base.ContainerMetadata,
-    omegaconf.base.Metadata,
-    omegaconf.nodes.AnyNode,
-    typing.Any,
-    dict,
-    list,
-    int,
-    collections.defaultdict,
-    distributed_utils._TensorPlaceholder,
-)
-"""The types in a checkpoint besides tensors; torch ≥ 2.6 only reads types that are registered as safe."""
+from .evaluated_options import check_evaluated
+from .read_errors import reading
+from .torch_files import read_torch
 
 
-def load_checkpoint(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """Reads a checkpoint onto the CPU, in the same way as fairseq.
+def load_checkpoint(
+    path: str, arg_overrides: Optional[Mapping[str, Any]] = None, load_on_all_ranks: bool = False
+) -> Dict[str, Any]:
+    """Reads a checkpoint onto the CPU: the same result as fairseq's ``load_checkpoint_to_cpu``, which it replaces.
 
     Args:
         path: the file.
-        overrides: options by name that replace those in the checkpoint.
+        arg_overrides: options by name that replace those in the checkpoint.
+        load_on_all_ranks: as in fairseq's signature; every process may read a local file at any time.
 
     Raises:
-        UserError: the file is cut short, damaged or not a checkpoint.
+        UserError: the file is truncated, damaged, not a checkpoint, or holds more than tensors and plain options.
     """
-    with types_allowed():
-        return names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)(path, overrides)
+    state = read_torch(PathManager.get_local_path(path))
+    check_content(path, state)
+    with reading(path):
+        check_evaluated(path, state)
+        override(state, arg_overrides or {})
+        return dict(checkpoint_utils._upgrade_state_dict(state))
 
 
-def types_allowed() -> ContextManager[None]:
-    """A context in which torch reads the types of a checkpoint; afterwards, newly registered types are removed."""
-    if not hasattr(torch.serialization, "safe_globals"):
-        return nullcontext()
-    known = torch.serialization.get_safe_globals()
-    missing = [kind for kind in TYPES if kind not in known]
-    allowed: ContextManager[None] = torch.serialization.safe_globals(missing)
-    return allowed
+def check_content(path: str, state: Any) -> None:
+    """Raises UserError unless this is what a checkpoint of fairseq contains: a model's tensors and options."""
+    has_model = isinstance(state, dict) and isinstance(state.get("model"), dict)
+    if not (has_model and (state.get("cfg") or state.get("args"))):
+        raise UserError(
+            f"{path} is not a checkpoint of fairseq: expected its model and options; weights alone go with config.json "
+            "and vocabulary into a directory for --pretrained, or for python -m s2sft_fairseq.import_pretrained"
+        )
 
 
-def names_its_checkpoint(load: Callable[..., Dict[str, Any]]) -> Callable[..., Dict[str, Any]]:
-    """Makes a function that reads a checkpoint (its first argument) raise UserError for a file that it cannot read."""
-
-    @functools.wraps(load)
-    def load_or_name(path: str, *args: Any, **options: Any) -> Dict[str, Any]:
-        try:
-            return load(path, *args, **options)
-        except (UserError, FileNotFoundError, MemoryError):  # these already say what is wrong
-            raise
-        except Exception as error:
-            reason = type(error).__name__
-            raise UserError(
-                f"{path} cannot be read ({reason}): it is cut short, damaged or not a fairseq checkpoint"
-            ) from error
-
-    return load_or_name
+def override(state: Dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Replaces options of a checkpoint: ``args`` up to fairseq 0.10, a configuration in ``cfg`` since then."""
+    if state.get("args") is not None:
+        vars(state["args"]).update(overrides)
+    if state.get("cfg") is not None:
+        state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
+        overwrite_args_by_name(state["cfg"], overrides)

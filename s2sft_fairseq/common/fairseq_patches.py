@@ -9,6 +9,7 @@ of fairseq, torch, Python or sacrebleu may remove them without notice:
 - ``argparse.HelpFormatter._get_help_string``: the only way to choose which options show their default in ``--help``.
 - ``argparse._ArgumentGroup``: the type of what ``add_argument_group`` returns.
 - ``EpochBatchIterator._cur_epoch_itr``: the only way to stop an epoch's workers before the process ends.
+- ``fairseq.checkpoint_utils._upgrade_state_dict``: what older checkpoints lack.
 - ``FairseqOptimizer._optimizer``: where fairseq expects a subclass to put torch's optimizer.
 - ``torch.nn.Module._apply``: what ``to``, ``cuda``, ``half`` and ``float`` all call.
 - ``fairseq.distributed.utils._TensorPlaceholder``: replaces tensors in a checkpoint that is sent to other processes.
@@ -30,10 +31,12 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
-from .checkpoint_files import TYPES, names_its_checkpoint
+from .checkpoint_files import load_checkpoint
+from .compressed_files import compression_of
 from .errors import UserError, report_user_errors
 from .host import fairseq_command
 from .text_lines import count_lines
+from .torch_files import TYPES
 
 CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
@@ -52,7 +55,7 @@ def apply_patches() -> None:
     refuse_bad_input()
     allow_checkpoint_types()
     copy_whole_files()
-    name_unreadable_checkpoints()
+    execute_no_checkpoint()
     if fairseq_command() == "preprocess":
         check_texts_first()
 
@@ -77,13 +80,11 @@ def refuse_bad_input() -> None:
 
 
 def allow_checkpoint_types() -> None:
-    """Makes torch ≥ 2.6 read fairseq's checkpoints, which contain the configuration as an object.
+    """Makes torch read the configuration as an object when several processes resume a training.
 
-    fairseq's functions read the checkpoints of import_pretrained, and when several processes resume a training, the
-    first one sends the checkpoint to the others.
+    The first process sends the checkpoint that it has read to the others.
     """
-    if hasattr(torch.serialization, "add_safe_globals"):
-        torch.serialization.add_safe_globals(list(TYPES))
+    torch.serialization.add_safe_globals(list(TYPES))
 
 
 def copy_whole_files() -> None:
@@ -98,12 +99,13 @@ def copy_whole_files() -> None:
     PathManager.copy = staticmethod(copy_whole)
 
 
-def name_unreadable_checkpoints() -> None:
-    """Makes fairseq name a checkpoint that it cannot read, instead of showing torch's traceback.
+def execute_no_checkpoint() -> None:
+    """Makes fairseq read checkpoints as the package does: weights-only, and one line about a file that it cannot read.
 
-    The trainer and the functions for ensembles look up the reader in its module, so it is replaced there.
+    fairseq leaves the choice to torch's default, which an environment variable can reverse, and shows torch's
+    traceback. The trainer and the functions for ensembles look up the reader in its module, so it is replaced there.
     """
-    checkpoint_utils.load_checkpoint_to_cpu = names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)
+    checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint
 
 
 def check_texts_first() -> None:
@@ -131,15 +133,23 @@ def check_texts(args: argparse.Namespace) -> None:
     """Reads the files of every split once.
 
     Raises:
-        UserError: a file is missing or not UTF-8, or source and target have different numbers of lines.
+        UserError: a file is missing, compressed or not UTF-8, or source and target have different numbers of lines.
     """
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
     suffixes = [f".{language}" if language else "" for language in languages]
     for prefix in text_prefixes(args):
-        counts = {prefix + suffix: count_lines(Path(prefix + suffix)) for suffix in suffixes}
+        counts = {prefix + suffix: count_lines(plain(prefix + suffix)) for suffix in suffixes}
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
             raise UserError(f"{found}; expected one line of each per pair")
+
+
+def plain(path: str) -> Path:
+    """The path of a file as fairseq-preprocess reads it; raises UserError if it is compressed or does not exist."""
+    kind = compression_of(path)
+    if kind is not None:
+        raise UserError(f"{path} is compressed ({kind}), which fairseq-preprocess does not read; unpack it first")
+    return Path(path)
 
 
 def text_prefixes(args: argparse.Namespace) -> List[str]:

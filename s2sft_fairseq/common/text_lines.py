@@ -1,5 +1,7 @@
 """Reads UTF-8 texts, line by line or as a whole; a file that cannot be read is reported in one clear line.
 
+Files compressed by gzip, bzip2 or xz are read as what they contain.
+
 Only a line feed ends a line, so line n of the sources matches line n of the targets, whatever characters they contain.
 The line feed is not part of the line, and neither is a carriage return before it.
 """
@@ -11,6 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Union
 
+from .compressed_files import open_decompressed
 from .errors import UserError
 from .utf8 import explain_bad_utf8
 
@@ -42,7 +45,7 @@ def read_lines(path: Union[str, Path]) -> Iterator[str]:
 
 def open_bytes(path: Union[str, Path]) -> ContextManager[Iterable[bytes]]:
     """The lines of a file or of standard input, which is not closed."""
-    return nullcontext(sys.stdin.buffer) if path == STANDARD else open(path, "rb")
+    return nullcontext(sys.stdin.buffer) if path == STANDARD else open_decompressed(path)
 
 
 def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -91,7 +94,8 @@ def read_text(path: Path) -> str:
         UserError: the file cannot be read, or is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        with open_decompressed(path) as file:
+            content = file.read()
     except OSError as error:
         raise UserError(cannot_be_read(str(path), error)) from None
     try:
@@ -149,4 +153,4 @@ def parse_json(path: Path) -> Any:
 
 def cannot_be_read(name: str, error: OSError) -> str:
     """One line about a file that does not exist, is a directory or may not be opened."""
-    return f"{name} cannot be read: {error.strerror}"
+    return f"{name} cannot be read: {error.strerror or error}"

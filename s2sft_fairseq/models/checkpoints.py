@@ -19,6 +19,9 @@ PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
 """The checkpoint of a directory is the first of these that exists, or else its only *.pt file."""
 
 
+IMPORT = "a pretrained encoder becomes a checkpoint with python -m s2sft_fairseq.import_pretrained"
+
+
 def find(path: Path) -> Path:
     """The checkpoint at a path: the path itself, or the preferred or only one if it is a directory.
 
@@ -31,7 +34,8 @@ def find(path: Path) -> Path:
     choice = next((name for name in PREFERRED if name in names), names[0] if len(names) == 1 else None)
     if choice is None:
         found = f"has {', '.join(names)}" if names else "has no *.pt file"
-        raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file")
+        hint = "" if names or not (path / "config.json").exists() else f"; {IMPORT}"
+        raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file{hint}")
     return path / choice
 
 

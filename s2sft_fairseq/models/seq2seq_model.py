@@ -36,9 +36,11 @@ class S2SFTModel(BaseFairseqModel):
 
     Attributes:
         part: what its checkpoints hold; None: everything.
+        is_prepared: whether it is ready for inference, and cannot be trained any more.
     """
 
     part: Optional[TrainedPart] = None
+    is_prepared = False
 
     def __init__(self, cfg: ModelOptions, transformer: Transformer, layout: PredictionLayout) -> None:
         super().__init__()
@@ -143,10 +145,23 @@ class S2SFTModel(BaseFairseqModel):
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:
-        """Merges low-rank adapters and applies ``--inference-precision``; fairseq-generate calls this."""
+        """Merges low-rank adapters and applies ``--inference-precision``; fairseq-generate calls this.
+
+        fairseq hides ``train`` behind a local function, with which the model could neither be copied nor pickled; here
+        :meth:`train` itself refuses.
+        """
         super().prepare_for_inference_(cfg)
+        self.__dict__.pop("train", None)
+        self.is_prepared = True
         merge(self.transformer)
         PRECISIONS[str(cfg.task.inference_precision)](self.transformer)
+
+    def train(self, mode: bool = True) -> "S2SFTModel":
+        """As torch's; raises RuntimeError for a model that is prepared for inference."""
+        if mode and self.is_prepared:
+            raise RuntimeError("a model that is prepared for inference cannot be trained; load the checkpoint again")
+        super().train(mode)
+        return self
 
     def max_positions(self) -> Tuple[int, int]:
         """Maximum lengths of source and target, special tokens included."""

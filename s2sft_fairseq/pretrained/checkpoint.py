@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ..common.errors import UserError
 from ..common.text_lines import read_json
+from ..models.checkpoints import FINGERPRINT, PREFIX
 from ..models.layers.parameter_names import HEAD, SEGMENTS, TOKENS
 from ..text import vocabulary
 from .families import FAMILIES, Family, recognise
 from .families.family import Rule
-from .weight_files import Weights, find_config, open_weights
+from .weight_files import Weights, find_config, open_weights, trained_checkpoint
+from .wrapped_weights import unwrapped
 
 COMPUTED = {
     "hidden_act": "gelu",
@@ -109,7 +111,8 @@ def read(directory: Path, pretrained_type: Optional[str] = None) -> Pretrained:
             Transformer does not compute.
     """
     check_directory(directory)
-    weights = open_weights(directory)
+    weights = unwrapped(open_weights(directory))
+    check_published(weights)
     config = {**weights.config, **read_config(directory)}
     family = family_of(directory, config, weights.names, pretrained_type)
     entries, left_out = sort_out(family, weights.names)
@@ -138,8 +141,16 @@ def read_base(directory: Path, family: Optional[str]) -> Pretrained:
 
 def check_directory(directory: Path) -> None:
     """Raises UserError unless the path is a directory."""
+    if directory.is_file() and directory.suffix == ".pt":
+        raise UserError(trained_checkpoint(directory))
     if not directory.is_dir():
         raise UserError(f"{directory} is not a directory; expected a pretrained model with config.json and weights")
+
+
+def check_published(weights: Weights) -> None:
+    """Raises UserError for a checkpoint of this package, which says what to do with it."""
+    if {PREFIX + TOKENS, FINGERPRINT} & {*weights.names}:
+        raise UserError(trained_checkpoint(weights.path))
 
 
 def read_config(directory: Path) -> Dict[str, Any]:

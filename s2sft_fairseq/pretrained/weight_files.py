@@ -21,7 +21,7 @@ STANDARD = (
 )
 """The names that weights are published under, in order of preference."""
 
-BESIDES = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt")
+BESIDES = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth")
 """Files that a trainer writes beside the weights, and that hold none."""
 
 CONFIGS = ("config.json", "ernie_config.json")
@@ -104,11 +104,21 @@ def the_only_one(paths: List[Path]) -> Optional[Path]:
     """
     if len(paths) > 1:
         found = ", ".join(sorted(path.name for path in paths))
+        if all(path.name.startswith("checkpoint") for path in paths):
+            raise UserError(trained_checkpoint(max(paths, key=lambda path: path.name == "checkpoint_best.pt")))
         raise UserError(
             f"{paths[0].parent} holds several weight files and none is called {' or '.join(STANDARD)}: {found}; "
             "keep only one there (or add the index of the shards)"
         )
     return paths[0] if paths else None
+
+
+def trained_checkpoint(path: Path) -> str:
+    """What to do with a checkpoint of fairseq-train where pretrained weights are expected."""
+    return (
+        f"{path} is a checkpoint of training, not a pretrained model; go on from it with --finetune-from-model {path}, "
+        f"or make a directory of it: python -m s2sft_fairseq.export_pretrained --checkpoint {path} --to DIR"
+    )
 
 
 def find_config(directory: Path) -> Optional[Path]:

@@ -18,12 +18,15 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 from torch import Tensor
 
-from ..common.checkpoint_files import types_allowed
 from ..common.errors import UserError
-from .weight_errors import check_floating, reading
+from ..common.read_errors import reading
+from ..common.torch_files import read_torch
 
 PART = 1 << 20
 """How many numbers of a large tensor are read at a time: 4 MB in float32."""
+
+CONTAINERS = ("model", "state_dict", "model_state_dict", "net", "module")
+"""The entries of a file that may hold the model's tensors, the preferred one first."""
 
 Shape = Tuple[int, ...]
 RowSlice = Union[slice, Tuple[()]]
@@ -219,26 +222,41 @@ OPENERS: Dict[str, Callable[[Path], Weights]] = {
     ".safetensors": Safetensors,
     ".bin": open_torch,
     ".pt": open_torch,
+    ".pth": open_torch,
+    ".ckpt": open_torch,
     ".npz": Npz,
 }
 """How a weight file is opened, by its suffix; the preferred format first."""
 
 
+def check_floating(path: Path, name: str, dtype: Union[torch.dtype, np.dtype]) -> None:
+    """Raises UserError unless a tensor holds floating-point numbers."""
+    if not (dtype.is_floating_point if isinstance(dtype, torch.dtype) else dtype.kind == "f"):
+        raise UserError(f"{path}: {name} holds {dtype} numbers; expected floating-point ones, such as float32")
+
+
 def load_torch(path: Path, *, mmap: bool) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
     """The named tensors of a torch.save file and, if it is a fairseq checkpoint, its model's options."""
-    with reading(path), types_allowed():
-        state = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
-    config: Dict[str, Any] = {}
-    if isinstance(state, dict) and isinstance(state.get("model"), dict):
-        state, config = state["model"], fairseq_options(state)
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    state = read_torch(path, mmap=mmap)
+    tensors = named_tensors(state)
+    if tensors is None:
         raise UserError(f"{path} holds something other than named tensors; expected the weights of a model")
-    return {str(name): tensor.detach() for name, tensor in state.items()}, config
+    return tensors, fairseq_options(state)
+
+
+def named_tensors(content: Any) -> Optional[Dict[str, Tensor]]:
+    """The named tensors in a file, also inside CONTAINERS; None if there are none, or other things among them."""
+    if not isinstance(content, dict):
+        return None
+    if all(isinstance(value, Tensor) for value in content.values()):
+        return {str(name): tensor.detach() for name, tensor in content.items()}
+    inner = (named_tensors(content.get(name)) for name in CONTAINERS)
+    return next((tensors for tensors in inner if tensors is not None), None)
 
 
 def fairseq_options(checkpoint: Mapping[str, Any]) -> Dict[str, Any]:
     """The model's options in a fairseq checkpoint: ``args`` up to fairseq 0.10, part of ``cfg`` since then."""
-    options = checkpoint.get("args") or (checkpoint.get("cfg") or {}).get("model")
+    options: Any = checkpoint.get("args") or (checkpoint.get("cfg") or {}).get("model")
     if isinstance(options, Namespace):
         return vars(options)
     if OmegaConf.is_dict(options):

@@ -8,6 +8,7 @@ import torch
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.optim import FairseqOptimizer
 from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks.fairseq_task import StatefulContainer
 from torch import Tensor
 
 from ..common.errors import UserError
@@ -42,6 +43,13 @@ from .validation_options import check_validation, metric_names
 logger = logging.getLogger(__name__)
 
 
+def check_architecture(cfg: Any) -> None:
+    """Raises UserError unless the options of a checkpoint's model are those of ``--arch s2s_ft``."""
+    if getattr(cfg, "finetune_method", None) is None:
+        found = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
+        raise UserError(f"the checkpoint holds a model of --arch {found}; expected one of --arch s2s_ft")
+
+
 @register_task("s2s_ft", dataclass=TaskOptions)
 class S2SFTTask(FairseqTask):
     """Fine-tunes a pretrained encoder on sentence pairs, and generates.
@@ -63,6 +71,15 @@ class S2SFTTask(FairseqTask):
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """What is copied and pickled: everything, but fairseq's container of the state, which cannot be copied."""
+        return {**vars(self), "state": dict(self.state.state_dict)}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        """The inverse of :meth:`__getstate__`."""
+        self.__dict__.update(state, state=StatefulContainer())
+        self.state.merge_state_dict(state["state"])
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
@@ -115,7 +132,9 @@ class S2SFTTask(FairseqTask):
         Raises:
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
-        if not from_checkpoint:
+        if from_checkpoint:
+            check_architecture(cfg)
+        else:
             self.check_training()
         last = Path(str(self.cfg.save_dir), str(self.cfg.restore_file))
         planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=last)

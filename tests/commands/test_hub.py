@@ -1,12 +1,16 @@
 """S2SModel: a checkpoint alone in Python; text in and out, scores that are the search's, fairseq's hub interface."""
 
+import copy
+import multiprocessing
+import pickle
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
+import numpy as np
 import pytest
 import torch
-from commands import SPECIAL, WORDS, make_bert, random_lines, write_lines
+from commands import SPECIAL, WORDS, make_bert, random_lines, run, train_command, write_lines
 from fairseq.hub_utils import GeneratorHubInterface
 from methods import METHODS
 
@@ -156,6 +160,44 @@ class TestHub:
         assert [a.score for a in again] == pytest.approx([one.score for (one,) in found], abs=1e-3)
 
 
+class TestTexts:
+    """Every method names what is no text; what yields texts in order need not be a list."""
+
+    @pytest.mark.parametrize("method", ["generate", "hypotheses", "search", "sample", "translate", "score"])
+    def test_what_is_no_text(self, checkpoints: Dict[str, Path], method: str) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        others = [["w1", "w2"]] if method == "score" else []
+        with pytest.raises(UserError, match="item 1 is nan, expected text"):
+            list(getattr(model, method)(["w1", float("nan")], *others))
+
+    def test_what_is_no_target_phrase_or_sentence(self, checkpoints: Dict[str, Path]) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        for says, call in (
+            ("targets: item 0 is None", lambda: model.score(["w1"], [None])),
+            ("targets is a single str", lambda: model.score(["w1"], "w2")),
+            (r"phrases\[1\] is None", lambda: model.generate(["w1", "w2"], phrases=[["w3"], None])),
+            (r"phrases\[0\] is a single str", lambda: model.generate(["w1", "w2"], phrases=["w3", "w4"])),
+            ("1 lists of phrases for 2 sources", lambda: model.generate(["w1", "w2"], phrases=[["w3"]])),
+            ("sources mixes texts with tensors", lambda: model.generate(["w1", model.encode("w2")])),
+            ("sources is a single str", lambda: list(model.search("w1"))),
+            ("sentence is of type list", lambda: model.encode(["w1"])),
+            ("tokens is of type str", lambda: model.decode("w1")),
+        ):
+            with pytest.raises(UserError, match=says):
+                call()
+
+    def test_whatever_yields_texts(self, checkpoints: Dict[str, Path]) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        expected, scored = model.generate(SOURCES), model.score(SOURCES, SOURCES[::-1])
+        assert model.generate(source for source in SOURCES) == expected
+        assert model.generate(np.array(SOURCES)) == expected
+        assert model.translate(iter(SOURCES)) == expected
+        assert [best.text for best, *_ in model.hypotheses(tuple(SOURCES), beam=5)] == expected
+        assert model.hypotheses(SOURCES[1], beam=5)[0].text == expected[1]
+        again = model.score(iter(SOURCES), reversed(SOURCES))
+        assert [one.score for one in again] == [one.score for one in scored]
+
+
 class TestTextSide:
     """The dictionary and the encoder of text: from the checkpoint alone, or from where they usually lie."""
 
@@ -245,3 +287,39 @@ class TestMistakes:
     def test_scoring_needs_pairs(self, checkpoints: Dict[str, Path]) -> None:
         with pytest.raises(UserError, match="2 sources but 1 targets"):
             S2SModel.from_pretrained(checkpoints["masked"]).score(["w1", "w2"], ["w1"])
+
+
+def scores_in_a_pool(model: S2SModel) -> List[float]:
+    """What a spawned process does with the model that it gets."""
+    return [best.score for best, *_ in model.hypotheses(SOURCES, beam=3)]
+
+
+class TestCopies:
+    """Copied, pickled and sent to another process, a model gives the same outputs."""
+
+    @pytest.mark.parametrize("precision", ["float32", "int8", "bfloat16"])
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_outputs_are_the_same(self, checkpoints: Dict[str, Path], precision: str, count: int) -> None:
+        path = ":".join([str(checkpoints["pseudo_masked"])] * count)
+        model = S2SModel.from_pretrained(path, inference_precision=precision)
+        for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert len(copied.models) == count and not copied.training
+            assert scores_in_a_pool(copied) == scores_in_a_pool(model)
+            assert copied.generate(SOURCES) == model.generate(SOURCES)
+            assert copied.generate(SOURCES, length_penalty_type="gnmt", max_len_b=3)
+        with pytest.raises(RuntimeError, match="cannot be trained"):
+            model.train()
+
+    @pytest.mark.parametrize("options", [{"lora_rank": 2}, {"adapter_dim": 3}], ids=str)
+    def test_adapters(self, data: Path, bert: Path, tmp_path: Path, options: Dict[str, int]) -> None:
+        run(train_command(data, tmp_path / "save", pretrained=bert, max_update=2, lr="0.1", **options))
+        model = S2SModel.from_pretrained(tmp_path / "save")
+        for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert scores_in_a_pool(copied) == scores_in_a_pool(model)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("library", [multiprocessing, torch.multiprocessing], ids=["python", "torch"])
+    def test_a_spawned_process(self, checkpoints: Dict[str, Path], library: Any) -> None:
+        model = S2SModel.from_pretrained(checkpoints["masked"])
+        with library.get_context("spawn").Pool(1) as pool:
+            assert pool.apply(scores_in_a_pool, (model,)) == scores_in_a_pool(model)

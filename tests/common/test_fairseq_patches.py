@@ -120,7 +120,7 @@ def test_a_kill_leaves_the_last_checkpoint_whole(data: Path, tmp_path: Path) -> 
 
 @slow
 class TestUnreadableCheckpoints:
-    """name_unreadable_checkpoints"""
+    """execute_no_checkpoint"""
 
     def test_fairseq_reads_a_model(self, data: Path, broken: Path) -> None:
         assert f"{broken} cannot be read" in mistake(generate_command(data, broken))

@@ -18,6 +18,8 @@ from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 from s2sft_fairseq.text import checkpoint_vocabulary, vocabulary
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 from s2sft_fairseq.training import new_model
+from s2sft_fairseq.training.finetuning_options import TaskOptions
+from s2sft_fairseq.training.finetuning_task import S2SFTTask
 from s2sft_fairseq.training.new_model import NewModel
 
 TOKENS = [*SPECIAL, *WORDS]
@@ -75,6 +77,12 @@ def test_checkpoints_carry_the_files_of_the_vocabulary(bert: Path) -> None:
     carried = planned(options(pretrained=str(bert))).task_state[checkpoint_vocabulary.KEY]
     assert set(carried) == {"dict.txt", "vocab.txt"}
     assert set(planned(options()).task_state[checkpoint_vocabulary.KEY]) == {"dict.txt"}
+
+
+def test_a_checkpoint_of_another_architecture() -> None:
+    task = S2SFTTask(TaskOptions(), PretrainedDictionary(TOKENS))
+    with pytest.raises(UserError, match="holds a model of --arch transformer_lm; expected one of --arch s2s_ft"):
+        task.build_model(OmegaConf.create({"_name": "transformer_lm"}), from_checkpoint=True)
 
 
 def test_another_task() -> None:

@@ -13,6 +13,15 @@ from ...models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
 Config = Mapping[str, Any]
 
 
+def model_type(config: Config) -> str:
+    """The family's name in config.json in its usual spelling, ``xlm-roberta``; '' if there is none.
+
+    >>> model_type({"model_type": "XLM_RoBERTa"}), model_type({})
+    ('xlm-roberta', '')
+    """
+    return str(config.get("model_type") or "").lower().replace("_", "-")
+
+
 class Codec(NamedTuple):
     """How our tensors are stored in a published one; reading and writing are inverse to each other.
 
@@ -105,6 +114,7 @@ class Family:
         model_type: its name in config.json.
         architecture: the class of ``transformers`` that opens it as a masked language model.
         exported_as: the family in whose format it is exported; '': its own.
+        computes: equal for families whose layers and positions compute the same from the same tensors.
     """
 
     name: str
@@ -118,6 +128,7 @@ class Family:
     model_type: str = ""
     architecture: str = ""
     exported_as: str = ""
+    computes: str = "bert"
 
     def fits(self, config: Config, names: Collection[str]) -> bool:
         """Whether a checkpoint is recognized as one of this family."""

@@ -5,7 +5,7 @@ from typing import Collection
 
 from ...models.layers.parameter_names import POSITIONS
 from .bert import OLD_NAMES, SIZES, encoder_rules
-from .family import Config, Family, Rule, Setting, register_family, table, without_first
+from .family import Config, Family, Rule, Setting, model_type, register_family, table, without_first
 
 OFFSET = 2
 HEAD = table(
@@ -35,13 +35,15 @@ ROBERTA = Family(
     repeated=r".*\.position_ids|lm_head\.decoder\.(weight|bias)",
     model_type="roberta",
     architecture="RobertaForMaskedLM",
+    computes="roberta",
 )
 register_family(ROBERTA)
 
 
 def is_multilingual(config: Config, names: Collection[str]) -> bool:
-    """Whether this is XLM-R, whose tensors have the same names as RoBERTa's."""
-    return config.get("model_type") == "xlm-roberta"
+    """Whether this is XLM-R, whose tensors have the same names as RoBERTa's: only config.json tells them apart."""
+    is_like_roberta = any(name.startswith((ROBERTA.prefix, "embeddings.")) for name in names)
+    return is_like_roberta and model_type(config) == "xlm-roberta"
 
 
 XLM_ROBERTA = replace(

@@ -39,6 +39,7 @@ UNILMV2 = replace(
     ),
     old_names=(*BERT.old_names, (r"^bert\.rel_pos_bias\.", "bert.encoder.rel_pos_bias.")),
     model_type="unilmv2",
+    computes="unilmv2",
     architecture="",
 )
 register_family(UNILMV2)
