@@ -53,6 +53,7 @@ ENCODERS = {
     "squad-qg": {"roberta-base", "unilmv2-base", "unilm-large", "ernie-gen-large"},
     "squad-qg-reversed": {"bert-base-uncased", "electra-base", "roberta-base", "unilmv2-large", "ernie-gen-base"},
     "webqa-qg": {"xlm-roberta-base", "xlm-roberta-large"},
+    "cnndm-10k": {"ernie-gen-base", "ernie-gen-base-typical"},
     "coqa": {"unilm-large", "ernie-gen-large"},
     "dstc7": {"unilm-large"},
     "persona-chat": {"ernie-gen-large"},
