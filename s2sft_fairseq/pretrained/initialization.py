@@ -21,7 +21,7 @@ OPTIONAL = ("lm_head.", TURNS)
 
 
 FROM_SECOND = 5
-"""From this row on, new segments copy row 1: UniLM's 5 is the target of its sequence-to-sequence model, 4 the source."""
+"""From this row on, new segments copy row 1: in UniLM, 4 is the source and 5 the target of sequence-to-sequence text."""
 
 
 def tile_rows(table: Tensor, rows: int) -> Tensor:

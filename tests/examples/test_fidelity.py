@@ -8,6 +8,9 @@ from fairseq import options
 from recipes import Recipe, choose, recipes, tasks
 from stages import STAGES, Setting
 
+from s2sft_fairseq.common.registered_options import check_declared
+from s2sft_fairseq.objectives.finetuning import OBJECTIVES
+
 SYSTEMS = [recipe for task in tasks() for recipe in recipes(task)]
 BLOCKING: Dict[Tuple[str, str], str] = {
     ("cnndm", "s2s-ft"): ".",
@@ -54,6 +57,7 @@ def test_biases_and_norms_do_not_decay(recipe: Recipe) -> None:
     """On a GPU too, where --fp16 would join all parameters into one."""
     for cpu in (True, False):
         parsed = options.parse_args_and_arch(options.get_training_parser(), words_of("train", recipe, cpu=cpu)[1:])
+        check_declared(parsed, recipe.method, OBJECTIVES, "--finetune-method")
         assert (parsed.optimizer, parsed.weight_decay) == ("s2s_ft_adamw", 0.01)
         assert parsed.fp16_no_flatten_grads == parsed.fp16 == (not cpu)
 

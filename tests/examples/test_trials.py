@@ -13,17 +13,20 @@ import commands
 import execution
 import pytest
 import run as driver
+from fairseq import options
 from raw_records import publish
-from recipes import choose
+from recipes import choose, recipes, tasks
 from stages import ALL_STAGES, Setting, schedule
 from trials import Figures, Point, averaged, best, grid_rows, points
+
+from s2sft_fairseq.training.validation_options import check_validation
 
 RATES = ("1e-2", "1e-5")
 
 
-def setting(folder: Path, **options: object) -> Setting:
+def setting(folder: Path, **given: object) -> Setting:
     recipe = choose("gigaword-fr")
-    return Setting(recipe, folder / "raw", folder / "model", folder / "work", **options)  # type: ignore[arg-type]
+    return Setting(recipe, folder / "raw", folder / "model", folder / "work", **given)  # type: ignore[arg-type]
 
 
 def write_figures(run: Setting, **values: float) -> None:
@@ -125,19 +128,35 @@ def test_checkpoint_of_the_development_set(tmp_path: Path, best_one: bool, name:
         assert json.loads(train[train.index("--eval-generation-args") + 1]) == {"beam": 1, "max_len_b": 47}
 
 
+@pytest.mark.parametrize("task", tasks())
+def test_training_accepts_the_figure_that_chooses(task: str, tmp_path: Path) -> None:
+    """It is logged at validation, and is among those of the final scores."""
+    for recipe in recipes(task):
+        (words,) = ALL_STAGES["train"](replace(setting(tmp_path), recipe=recipe))
+        parsed = options.parse_args_and_arch(options.get_training_parser(), words[1:])
+        check_validation(parsed, logged=["loss", "nll_loss"])
+        assert recipe.chosen_by in recipe.expected
+
+
 def drive(monkeypatch: pytest.MonkeyPatch, folder: Path, encoder: Path, *more: str) -> None:
-    """The driver in this process."""
+    """Runs the driver in this process."""
     files = ["--raw", folder / "raw", "--pretrained", encoder, "--work", folder / "work"]
     less = ["--limit", 8, "--epochs", 2, "--cpu"]
     monkeypatch.setattr("sys.argv", list(map(str, ["run.py", "gigaword-fr", *files, *less, *more])))
     driver.main()
 
 
+def figures_in(work: Path, rate: str, name: str) -> List[Figures]:
+    """The figures of every training with a learning rate that has such a file."""
+    found = sorted((work / "trials" / f"lr-{rate}").glob(f"*/{name}"))
+    return [json.loads(path.read_text())["figures"] for path in found]
+
+
 @pytest.mark.slow
 def test_a_grid_of_two_points_and_two_runs(
     bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Four trainings; the best point alone is tested; interrupted, it goes on, and says the same."""
+    """Four trainings; the best point alone is tested; interrupted, it goes on where it was."""
     publish("headlines-fr", tmp_path / "raw")
     ran: List[str] = []
 
@@ -157,21 +176,25 @@ def test_a_grid_of_two_points_and_two_runs(
         drive(monkeypatch, tmp_path, bert, *asked)
     drive(monkeypatch, tmp_path, bert, *asked)
     assert len(ran) == len(set(ran)) + 1, "only what was interrupted ran twice"
-    said = capsys.readouterr().out
-    work = tmp_path / "work" / choose("gigaword-fr").name
-    developed, tested = (
-        {rate: [json.loads(path.read_text())["figures"] for path in sorted(work.glob(f"trials/lr-{rate}/*/{name}"))]
-         for rate in RATES}
-        for name in ("figures.valid.json", "figures.json")
-    )  # fmt: skip
-    means = {rate: statistics.fmean(one["rouge_l"]["value"] for one in found) for rate, found in developed.items()}
+    check_tables(capsys.readouterr().out, tmp_path / "work" / choose("gigaword-fr").name)
+
+
+def check_tables(said: str, work: Path) -> None:
+    """The chosen point has the best mean on the development set; it alone was tested, and its means are shown."""
+    means = {}
+    for rate in RATES:
+        developed = [one["rouge_l"]["value"] for one in figures_in(work, rate, "figures.valid.json")]
+        assert len(developed) == 2
+        means[rate] = statistics.fmean(developed)
+        assert re.search(
+            rf"^[* ] lr {rate} +{means[rate]:.3f} ± {statistics.stdev(developed):.3f} ", said, re.MULTILINE
+        )
     chosen = max(RATES, key=lambda rate: means[rate])
-    assert {rate: (len(developed[rate]), len(tested[rate])) for rate in RATES} == {
-        rate: (2, 2 * (rate == chosen)) for rate in RATES
-    }
-    values = [one["rouge_1"]["value"] for one in tested[chosen]]
-    assert re.search(rf"^\* lr {chosen} +{means[chosen]:.3f} ± ", said, re.MULTILINE)
-    assert f"57.950   {statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}\n" in said
+    assert re.search(rf"^\* lr {chosen} ", said, re.MULTILINE)
+    assert [len(figures_in(work, rate, "figures.json")) for rate in RATES] == [2 * (rate == chosen) for rate in RATES]
+    values = [one["rouge_1"]["value"] for one in figures_in(work, chosen, "figures.json")]
+    shown = f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+    assert re.search(rf"^rouge_1 +57\.950 +{shown}$", said, re.MULTILINE)
     report = json.loads((work / "report.json").read_text())
     assert report["chosen"] == f"lr {chosen}" and set(report["development"]) == {f"lr {rate}" for rate in RATES}
     assert report["figures"]["rouge_1"]["value"] == pytest.approx(statistics.fmean(values))

@@ -81,7 +81,6 @@ def test_segments_that_a_checkpoint_has_are_kept() -> None:
     assert copy_segments(table, 7).equal(torch.cat([table, table[[0, 1, 1]]]))
 
 
-
 @pytest.mark.parametrize("dialogue", [True, False])
 def test_turns_grow(tmp_path: Path, caplog: pytest.LogCaptureFixture, dialogue: bool) -> None:
     """Those that a checkpoint has by their mean; one that has none predicts as it did before it is trained."""

@@ -117,7 +117,7 @@ def test_tokens_are_told_apart_by_spaces() -> None:
 
 
 def test_tokens_may_repeat_at_the_start_of_a_word_too() -> None:
-    """A full stop after a space is another token in byte-level BPE and SentencePiece, but not what --suppress-tokens names."""
+    """Byte-level BPE and SentencePiece have a second full stop, after a space; --suppress-tokens names one token."""
     dictionary = PretrainedDictionary(["<s>", "<pad>", "</s>", "<unk>", ".", "Ġ.", ",", "Ġ,", "▁.", "Ġa", "<mask>"])
     options = SearchOptions(no_repeat_ngram_ignore=". Ġa", suppress_tokens=",")
     made = generator_arguments(options, Namespace(no_repeat_ngram_size=3), dictionary)
