@@ -21,7 +21,7 @@ OPTIONAL = ("lm_head.", TURNS)
 
 
 FROM_SECOND = 5
-"""From this row on, new segments copy row 1: in UniLM, 4 is the source and 5 the target of sequence-to-sequence text."""
+"""From this row on, new segments copy row 1: in UniLM, segment 4 is the source of a sequence pair, 5 its target."""
 
 
 def tile_rows(table: Tensor, rows: int) -> Tensor:
