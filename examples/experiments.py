@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from execution import execute, is_finished, write_finished
 from experiment_commands import Step, fine_tune, monolingual, prepare, pretrain
 from experiment_report import groups, report
 from experiment_table import Experiments
-from run import execute, is_finished, write_finished
 from tqdm import tqdm
 
 from s2sft_fairseq.common.fairseq_patches import run_command

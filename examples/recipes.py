@@ -29,6 +29,8 @@ class Recipe:
         schedule: epochs, batch (examples an update), warmup (updates, or a share of them if below 1).
         generate: options of python -m s2sft_fairseq.generate.
         evaluate: options of python -m s2sft_fairseq.evaluate.
+        chosen_by: the figure on the development set that chooses checkpoints and points of a grid.
+        grid: the settings among which the paper chose, and their values; empty where it says none.
         expected: the published figures, and ``where`` they stand.
         train_examples: of the published data set, for the number of updates before it is there.
     """
@@ -44,6 +46,8 @@ class Recipe:
     schedule: Mapping[str, Any]
     generate: Mapping[str, Any]
     evaluate: Mapping[str, Any]
+    chosen_by: str
+    grid: Mapping[str, list[Any]]
     expected: Mapping[str, float]
     where: str
     train_examples: int
@@ -73,7 +77,8 @@ def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper:
     settings = {key: merged(layer.get(key, {}) for layer in layers) for key in SETTINGS}
     method = system.get("method", settings["train"].pop("finetune-method"))
     settings["train"] = {**settings["train"], "finetune-method": method}
-    settings["generate"] = {**settings["generate"], "length-penalty-type": "gnmt"}
+    settings["generate"] = search(**settings["generate"])
+    grid = paper.get("grid", {})
     return Recipe(
         task=task,
         paper=system["paper"],
@@ -81,11 +86,19 @@ def build(task: str, table: Mapping[str, Any], system: Mapping[str, Any], paper:
         method=method,
         variant=system.get("variant", ""),
         split=system.get("split", "test"),
+        chosen_by=table["chosen-by"],
+        grid={**grid.get(size, {}), **grid.get("all", {})},
         expected=system["expected"],
         where=system["where"],
         train_examples=table["train_examples"],
         **settings,
     )
+
+
+def search(**settings: Any) -> dict[str, Any]:
+    """The flags of a search: of ``max-output``, which counts the end token, --max-len-b does not count it."""
+    longest = settings.pop("max-output")
+    return {**settings, "max-len-b": longest - 1, "length-penalty-type": "gnmt"}
 
 
 def merged(layers: Any) -> dict[str, Any]:

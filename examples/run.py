@@ -3,6 +3,7 @@
     python examples/run.py xsum --raw /data/xsum --pretrained /models/roberta-base --encoder roberta-base --work work
     python examples/run.py xsum --list                     lists a task's systems with their published figures
     python examples/run.py xsum --estimate                 estimates their time and memory on one GPU
+    python examples/run.py xsum ... --grid --runs 3        every point of the paper's grid, three seeds each
     python examples/run.py xsum ... --dry-run              only shows the commands
     python examples/run.py xsum ... --limit 64 --cpu       runs all stages in minutes
 
@@ -10,25 +11,25 @@ The stages are prepare, binarize, train, generate and evaluate. A finished stage
 continued or restarted, and --stage runs only one of them. Every command is shown before it runs, and can also be run by
 hand from the root of the repository. The settings of a task are in examples/TASK/recipe.yaml, those of a paper in
 examples/papers.yaml.
+
+As in the papers, the development set chooses: of a training the checkpoint (--checkpoint last does without), and of
+--grid the point. Then `develop` scores every training on the development set, and only those of the best point, by the
+mean of their --runs, are scored on the test set. What came out is shown as mean ± standard deviation, and written to
+report.json.
 """
 
 import argparse
 import json
-import os
-import shlex
-import shutil
 import signal
-import subprocess
 import sys
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from estimates import H200, table
-from recipes import EXAMPLES, Recipe, choose, recipes, tasks
-from stages import STAGES, Setting
-
-MADE_BY_BINARIZE = ("pieces", "data-bin")
+from execution import do, write_whole
+from recipes import Recipe, choose, recipes, tasks
+from stages import ALL_STAGES, STAGES, Setting
+from trials import Figures, Point, averaged, best, cell, grid_rows, points, scored
 
 
 def arguments() -> argparse.Namespace:
@@ -71,7 +72,20 @@ def add_choice(group: argparse._ArgumentGroup) -> None:
 
 def add_run(group: argparse._ArgumentGroup) -> None:
     """Adds the options for what to run, and on which device."""
-    group.add_argument("--stage", choices=list(STAGES), help="run only this stage (default: all)")
+    group.add_argument("--stage", choices=list(ALL_STAGES), help="run only this stage (default: all)")
+    group.add_argument(
+        "--grid",
+        nargs="*",
+        metavar="NAME=VALUE,…",
+        help="train with every combination of these settings, such as lr=5e-5,1e-4 epochs=10,20 (default: the paper's)",
+    )
+    group.add_argument("--runs", type=positive, default=1, metavar="N", help="trainings with N seeds, from --seed on")
+    group.add_argument(
+        "--checkpoint",
+        choices=["best", "last"],
+        default="best",
+        help="of a training: the one that is best on the development set, or the last one (default: %(default)s)",
+    )
     group.add_argument("--dry-run", action="store_true", help="show the commands without running them")
     group.add_argument("--limit", type=positive, metavar="N", help="number of examples per split (default: all)")
     group.add_argument("--epochs", type=positive, metavar="N", help="number of epochs (default: the paper's)")
@@ -103,11 +117,64 @@ def main() -> None:
     recipe = choose(args.task, **{name: getattr(args, name) for name in ("paper", "encoder", "method", "variant")})
     options = {name: getattr(args, name) for name in ("limit", "epochs", "strict", "cpu", "gpu_batch", "seed")}
     work = args.work.resolve() / recipe.name
-    run = Setting(recipe, args.raw.resolve(), args.pretrained.resolve(), work, **options)
+    run = Setting(
+        recipe, args.raw.resolve(), args.pretrained.resolve(), work, best=args.checkpoint == "best", **options
+    )
+    if args.grid is None and args.runs == 1:
+        run_once(run, args)
+    else:
+        run_several(run, args)
+
+
+def run_once(run: Setting, args: argparse.Namespace) -> None:
+    """Runs the stages of one training, and shows what came out."""
+    if args.stage == "develop":
+        sys.exit("--stage develop scores the trainings of --grid on the development set; add --grid")
     for stage in [args.stage] if args.stage else STAGES:
         do(stage, run, dry=args.dry_run)
     if run.figures.exists() and not args.dry_run:
-        print(comparison(run, json.loads(run.figures.read_text(encoding="utf-8"))["figures"]))
+        print(comparison(run, scored(run)))
+
+
+def run_several(run: Setting, args: argparse.Namespace) -> None:
+    """Runs the stages of every training, lets the development set choose among them, and shows what came out."""
+    grid = points(run, args.grid, runs=args.runs)
+    print(f"== {len(grid) * args.runs} trainings: {len(grid)} points, {args.runs} seeds each", flush=True)
+    for stage in ("prepare", "binarize"):
+        if args.stage in (None, stage):
+            do(stage, run, dry=args.dry_run)
+    for stage in ("train", "develop"):
+        if args.stage in (None, stage) and (stage == "train" or len(grid) > 1):
+            for trial in (trial for point in grid for trial in point.runs):
+                do(stage, trial, dry=args.dry_run)
+    if args.stage in (None, "generate", "evaluate"):
+        finish(grid, args)
+
+
+def finish(grid: Sequence[Point], args: argparse.Namespace) -> None:
+    """Generates and scores with the trainings of the best point."""
+    chosen = grid[0] if args.dry_run else best(grid)
+    if args.dry_run and len(grid) > 1:
+        print(f"== the point that is best on the development set; these are the commands of {chosen.name}")
+    for trial in chosen.runs:
+        for stage in ("generate", "evaluate"):
+            if args.stage in (None, stage):
+                do(stage, trial, dry=args.dry_run)
+    if not args.dry_run and all(trial.figures.exists() for trial in chosen.runs):
+        report(grid, chosen)
+
+
+def report(grid: Sequence[Point], chosen: Point) -> None:
+    """Shows the figures of all points on the development set and those of the chosen one, and writes them to a file."""
+    found = averaged(map(scored, chosen.runs))
+    if len(grid) > 1:
+        print("\n".join(grid_rows(grid, chosen)))
+    print(comparison(chosen.runs[0], found))
+    if len(chosen.runs) > 1:
+        print(f"mean ± standard deviation of {len(chosen.runs)} runs")
+    development = {point.name: averaged(point.on_development()) for point in grid if len(grid) > 1}
+    content = {"chosen": chosen.name, "figures": found, "development": development}
+    write_whole(chosen.runs[0].work / "report.json", json.dumps(content, indent=2) + "\n")
 
 
 def described(recipe: Recipe) -> str:
@@ -118,72 +185,14 @@ def described(recipe: Recipe) -> str:
     return f"{choice}   {recipe.split}: {figures} ({recipe.where})"
 
 
-def do(stage: str, run: Setting, *, dry: bool) -> None:
-    """Runs the commands of a stage, unless it is finished."""
-    commands = [shlex.join(words) for words in STAGES[stage](run)]
-    finished = run.work / f"{stage}.done"
-    print(f"== {stage}", flush=True)
-    if not dry and is_finished(finished, commands):
-        print(f"already finished; {finished} lists the commands")
-        return
-    if not dry:
-        clear(stage, run)
-    for line in commands:
-        print(f"$ {line}", flush=True)
-        if not dry:
-            execute(line)
-    if not dry:
-        write_finished(finished, commands)
-
-
-def is_finished(finished: Path, commands: list[str]) -> bool:
-    """Whether a stage has been run with these commands; ends the program if it was run with different ones."""
-    if not finished.exists():
-        return False
-    if finished.read_text(encoding="utf-8").splitlines() != commands:
-        sys.exit(
-            f"{finished.parent} was made with other options (see {finished.name}); name another --work, or remove it"
-        )
-    return True
-
-
-def write_finished(finished: Path, commands: list[str]) -> None:
-    """Records the commands of a finished stage, for :func:`is_finished`."""
-    from s2sft_fairseq.common.atomic_files import write_text  # here: --list and --dry-run do not wait for torch
-
-    write_text(finished, "".join(f"{line}\n" for line in commands))
-
-
-def clear(stage: str, run: Setting) -> None:
-    """Prepares the folder for a stage: removes what an interrupted run left and a new one cannot continue."""
-    run.work.mkdir(parents=True, exist_ok=True)
-    if stage == "binarize":
-        for name in MADE_BY_BINARIZE:
-            shutil.rmtree(run.work / name, ignore_errors=True)
-
-
-def execute(line: str, log: Optional[Path] = None) -> None:
-    """Runs a command from the root of the repository, with this interpreter's programs first in PATH.
-
-    Its output goes to ``log``, if given. If it fails, so does this program.
-    """
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    words, environment, root = shlex.split(line), {**os.environ, "PATH": path}, EXAMPLES.parent
-    with open(log, "a", encoding="utf-8") if log else nullcontext() as out:
-        status = subprocess.run(words, cwd=root, env=environment, stdout=out, stderr=out, check=False).returncode
-    if status:
-        where = f"; its output is in {log}" if log else ""
-        sys.exit(f"this command failed with status {status}{where}: {line}")
-
-
-def comparison(run: Setting, figures: dict[str, dict[str, float]]) -> str:
-    """A table of the published figures and those of this run."""
+def comparison(run: Setting, figures: Figures) -> str:
+    """A table of the published figures and those of this run, or the mean of several."""
     recipe, less = run.recipe, {"--limit": run.limit, "--epochs": run.epochs}
     rows = [f"\n{recipe.task}, {recipe.split} split: {recipe.encoder} as in {recipe.paper}, {recipe.where}"]
-    rows.append(f"{'':<16}{'published':>12}{'here':>12}")
-    for name, expected in recipe.expected.items():
-        here = figures.get(name, {}).get("value")
-        rows.append(f"{name:<16}{expected:>12.3f}" + (f"{here:>12.3f}" if here is not None else f"{'not scored':>12}"))
+    cells = {name: cell(figures.get(name)) for name in recipe.expected}
+    width = max(12, *(len(text) + 3 for text in cells.values()))
+    rows.append(f"{'':<16}{'published':>12}{'here':>{width}}")
+    rows += [f"{name:<16}{recipe.expected[name]:>12.3f}{text:>{width}}" for name, text in cells.items()]
     words = ", ".join(f"{name} {count}" for name, count in less.items() if count)
     return "\n".join([*rows, *([f"not comparable: {words}"] if words else [])])
 

@@ -1,8 +1,9 @@
 """The commands of a recipe, stage by stage, as a user would type them."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -11,6 +12,12 @@ from recipes import Recipe
 Command = list[str]
 PLUGIN = ("--user-dir", "s2sft_fairseq", "--task", "s2s_ft")
 SPLITS = ("train", "valid", "test")
+DEVELOPMENT = "valid"
+DEVELOPMENT_SENTENCES = 2000
+"""How many are generated at each validation: own choice, as many as ERNIE-GEN's authors take of CNN/DailyMail."""
+
+METRIC_OPTIONS = ("words",)
+"""Options of ``evaluate`` that are those of a metric, and concern validation too."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,9 @@ class Setting:
         cpu: compute without a GPU, in float32.
         gpu_batch: examples that are computed at once.
         seed: of training.
+        best: take the checkpoint that was best on the development set instead of the last one.
+        trial: folder of one training of several, if it is one; below ``work``.
+        split: scored instead of the recipe's.
     """
 
     recipe: Recipe
@@ -40,6 +50,19 @@ class Setting:
     cpu: bool = False
     gpu_batch: int = 8
     seed: int = 1
+    best: bool = True
+    trial: Optional[Path] = None
+    split: Optional[str] = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of what is trained, generated and scored."""
+        return self.trial or self.work
+
+    @property
+    def scored(self) -> str:
+        """The split that is generated and scored."""
+        return self.split or self.recipe.split
 
     @property
     def pairs(self) -> Path:
@@ -48,18 +71,18 @@ class Setting:
 
     @property
     def checkpoint(self) -> Path:
-        """The model that is trained."""
-        return self.work / "checkpoints" / "checkpoint_last.pt"
+        """The model that generates."""
+        return self.folder / "checkpoints" / ("checkpoint_best.pt" if self.best else "checkpoint_last.pt")
 
     @property
     def outputs(self) -> Path:
         """What the model writes."""
-        return self.work / f"{self.recipe.split}.out"
+        return self.folder / f"{self.scored}.out"
 
     @property
     def figures(self) -> Path:
         """What that is worth."""
-        return self.work / "figures.json"
+        return self.folder / (f"figures.{self.split}.json" if self.split else "figures.json")
 
     @property
     def dictionary(self) -> Path:
@@ -73,8 +96,8 @@ class Setting:
 
     @property
     def precision(self) -> dict[str, bool]:
-        """Half precision, where there is a GPU."""
-        return {"cpu": True} if self.cpu else {"fp16": True}
+        """Half precision, where there is a GPU; flattened, biases would decay like all else."""
+        return {"cpu": True} if self.cpu else {"fp16": True, "fp16-no-flatten-grads": True}
 
 
 def prepare(run: Setting) -> Iterator[Command]:
@@ -128,17 +151,33 @@ def train(run: Setting) -> Iterator[Command]:
         "pretrained": run.pretrained,
         **run.added,
         "criterion": "s2s_ft_label_smoothed",
-        "optimizer": "adam",
+        "optimizer": "s2s_ft_adamw",
         **run.recipe.train,
         **schedule(run),
         "seed": run.seed,
         **run.precision,
+        **(validation(run.recipe) if run.best else {}),
         "save-dir": run.checkpoint.parent,
         "no-epoch-checkpoints": True,
         "log-format": "simple",
         "log-interval": 100,
     }
     yield ["fairseq-train", str(run.work / "data-bin"), *PLUGIN, *flags(options)]
+
+
+def validation(recipe: Recipe) -> dict[str, Any]:
+    """After every epoch, greedy outputs for the development set, whose score chooses the best checkpoint."""
+    metric = recipe.evaluate["metric"]
+    options = {name: recipe.evaluate[name] for name in METRIC_OPTIONS if name in recipe.evaluate}
+    return {
+        "eval-metric": metric,
+        "eval-metric-args": json.dumps({metric: options}) if options else None,
+        "eval-generation-args": json.dumps({"beam": 1, "max_len_b": recipe.generate["max-len-b"]}),
+        "eval-sentences": DEVELOPMENT_SENTENCES,
+        "eval-print-samples": 0,
+        "best-checkpoint-metric": recipe.chosen_by,
+        "maximize-best-checkpoint-metric": True,
+    }
 
 
 def schedule(run: Setting) -> dict[str, Any]:
@@ -171,7 +210,7 @@ def generate(run: Setting) -> Iterator[Command]:
     yield command(
         "python -m s2sft_fairseq.generate",
         checkpoint=run.checkpoint,
-        input=run.pairs / f"{run.recipe.split}.src",
+        input=run.pairs / f"{run.scored}.src",
         output=run.outputs,
         skip_existing=True,
         cpu=run.cpu,
@@ -185,10 +224,17 @@ def evaluate(run: Setting) -> Iterator[Command]:
         "python -m s2sft_fairseq.evaluate",
         **run.recipe.evaluate,
         hypothesis=run.outputs,
-        reference=run.pairs / f"{run.recipe.split}.ref",
-        source=run.pairs / f"{run.recipe.split}.src",
+        reference=run.pairs / f"{run.scored}.ref",
+        source=run.pairs / f"{run.scored}.src",
         json=run.figures,
     )
+
+
+def develop(run: Setting) -> Iterator[Command]:
+    """Outputs for the development set and their figures, to choose among several trainings."""
+    on_development = replace(run, split=DEVELOPMENT)
+    yield from generate(on_development)
+    yield from evaluate(on_development)
 
 
 STAGES: dict[str, Callable[[Setting], Iterator[Command]]] = {
@@ -198,6 +244,9 @@ STAGES: dict[str, Callable[[Setting], Iterator[Command]]] = {
     "generate": generate,
     "evaluate": evaluate,
 }
+"""Those of a single training."""
+
+ALL_STAGES = {**STAGES, "develop": develop}
 
 
 def command(program: str, **options: Any) -> Command:

@@ -9,8 +9,8 @@ Writes one line per line of input: consecutive whole words of the source, unchan
 --max-source-positions also counts [CLS] and [SEP], so --limit is 2 less. A source that is short enough is unchanged.
 
   --keep answer    the window that contains the answer, with the most context on both sides; like overlap if the
-                   source does not contain the answer (question generation, paper 004 section 3.2)
-  --keep overlap   the first window with the most words of the question (question answering, section 3.3)
+                   source does not contain the answer (question generation, paper 004 section 3.3)
+  --keep overlap   the first window with the most words of the question (question answering, section 3.2)
   --keep head      the first window: plain truncation, but at a word boundary
 """
 

@@ -20,6 +20,10 @@ OPTIONAL = ("lm_head.", TURNS)
 """Prefixes of the names of tensors that a checkpoint may lack."""
 
 
+FROM_SECOND = 5
+"""From this row on, new segments copy row 1: in UniLM, segment 4 is the source of a sequence pair, 5 its target."""
+
+
 def tile_rows(table: Tensor, rows: int) -> Tensor:
     """Grows a position table [P, E] to ``rows`` rows by repeating its own (``reuse_position_embedding`` of 000).
 
@@ -27,6 +31,20 @@ def tile_rows(table: Tensor, rows: int) -> Tensor:
     [[1], [2], [3], [1], [2]]
     """
     return table[torch.arange(rows) % len(table)]
+
+
+def copy_segments(table: Tensor, rows: int) -> Tensor:
+    """Grows a segment table [n, E] to ``rows`` rows, as the published code of UniLM (004) grows BERT's two to six.
+
+    Rows 2 to 4 copy row 0 and later ones row 1; of a table with a single row, all are copies. A target in a new segment
+    begins as BERT knows a first or a second segment.
+
+    >>> copy_segments(torch.tensor([[1], [2]]), 7).flatten().tolist()
+    [1, 2, 1, 1, 1, 2, 2]
+    """
+    second = min(1, len(table) - 1)
+    sources = [second if row >= FROM_SECOND else 0 for row in range(len(table), rows)]
+    return torch.cat([table, table[sources]])
 
 
 def mean_rows(table: Tensor, rows: int) -> Tensor:
@@ -41,7 +59,7 @@ def mean_rows(table: Tensor, rows: int) -> Tensor:
 
 GROWTH = {
     POSITIONS: (tile_rows, "by tiling"),
-    SEGMENTS: (mean_rows, "by the mean of its rows"),
+    SEGMENTS: (copy_segments, "by copies of its first two"),
     TURNS: (mean_rows, "by the mean of its rows"),
     TOKENS: (mean_rows, "by the mean of its rows"),
     "lm_head.bias": (mean_rows, "by its mean"),

@@ -12,6 +12,9 @@ PENALTIES = ChoiceEnum(["fairseq", "gnmt"])
 PRECISIONS = ChoiceEnum(["bfloat16", "float32", "int8"])
 """The precisions to which models can round their weights; a test compares this with the models' own table."""
 
+WORD_STARTS = ("Ġ", "▁")
+"""What marks a token at the start of a word: in byte-level BPE, in SentencePiece."""
+
 
 @dataclass
 class SearchOptions(FairseqDataclass):
@@ -23,7 +26,7 @@ class SearchOptions(FairseqDataclass):
         default=None,
         metadata={
             "help": "tokens of the vocabulary, separated by spaces, that may repeat: --no-repeat-ngram-size does not "
-            "block n-grams that contain one of them"
+            "block n-grams that contain one of them, also at the start of a word (Ġ. and ▁. are . too)"
         },
     )
     suppress_tokens: Optional[str] = field(
@@ -45,6 +48,7 @@ def generator_arguments(options: SearchOptions, args: Any, dictionary: Dictionar
         UserError: a token is not in the vocabulary, the end token would be suppressed, or no n-grams are blocked.
     """
     repeatable = token_ids("--no-repeat-ngram-ignore", options.no_repeat_ngram_ignore, dictionary)
+    repeatable |= forms_at_word_start(repeatable, dictionary)
     if repeatable and not getattr(args, "no_repeat_ngram_size", 0):
         raise UserError("--no-repeat-ngram-ignore needs --no-repeat-ngram-size N; without it all n-grams may repeat")
     suppressed = token_ids("--suppress-tokens", options.suppress_tokens, dictionary)
@@ -68,10 +72,16 @@ def token_ids(flag: str, text: Optional[str], dictionary: Dictionary) -> Set[int
     tokens = (text or "").split()
     for token in tokens:
         if token not in dictionary:
-            near = [near for near in (f"Ġ{token}", f"▁{token}", token.lower()) if near in dictionary]
+            near = [near for near in (*(f"{mark}{token}" for mark in WORD_STARTS), token.lower()) if near in dictionary]
             hint = f"did you mean {near[0]}?" if near else "expected tokens as the vocabulary spells them"
             raise UserError(f"{flag}: no token {token!r} in the vocabulary; {hint}")
     return {dictionary.index(token) for token in tokens}
+
+
+def forms_at_word_start(tokens: Iterable[int], dictionary: Dictionary) -> Set[int]:
+    """The ids of the same characters at the start of a word, which byte-level BPE and SentencePiece mark."""
+    marked = [f"{mark}{dictionary[token]}" for token in tokens for mark in WORD_STARTS]
+    return {dictionary.index(token) for token in marked if token in dictionary}
 
 
 def check_same_layout(layouts: Collection[Hashable], methods: Iterable[str]) -> None:

@@ -203,3 +203,10 @@ class TestCommand:
         assert "line 1 has no TAB" in mistake(self.command(files, "--input", files / "in", *out))
         assert "No such file" in mistake(self.command(files, "--input", files / "absent", *out), fork=False)
         assert not list(files.glob("out*"))
+
+
+def test_help_names_the_sections_of_the_paper() -> None:
+    """004: question answering, with the overlap of words, is section 3.2, question generation section 3.3."""
+    said = " ".join(str(select_chunk.__doc__).split())
+    assert re.search(r"--keep answer .*\(question generation, paper 004 section 3\.3\) --keep overlap", said)
+    assert re.search(r"--keep overlap .*\(question answering, section 3\.2\)", said)

@@ -20,7 +20,12 @@ from s2sft_fairseq.models.layers.transformer import Transformer
 from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 from s2sft_fairseq.pretrained.checkpoint import Pretrained, read
-from s2sft_fairseq.pretrained.initialization import CopiedRow, copied_rows, initialize_from_pretrained
+from s2sft_fairseq.pretrained.initialization import (
+    CopiedRow,
+    copied_rows,
+    copy_segments,
+    initialize_from_pretrained,
+)
 from s2sft_fairseq.pretrained.vocabulary_match import check_vocabulary, tokens_beyond
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
@@ -40,17 +45,40 @@ def test_tables_grow_by_the_mean(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     theirs = made.oracle.model.bert.embeddings
     rows = len(made.vocabulary)
     with caplog.at_level(logging.INFO):
-        ours = filled(made, rows=rows + 3, type_vocab_size=4)
+        ours = filled(made, rows=rows + 3)
     for table, expected in (
         (ours.embeddings.token.weight, theirs.word_embeddings.weight),
-        (ours.embeddings.segment.weight, theirs.token_type_embeddings.weight),
         (ours.lm_head.bias, made.oracle.model.cls.predictions.bias),
     ):
         assert table[: len(expected)].equal(expected)
         mean = expected.mean(0).expand_as(table[len(expected) :])
         torch.testing.assert_close(table[len(expected) :], mean)
     assert re.search(rf"embeddings.token.weight +grown from {rows} to {rows + 3} rows by the mean", caplog.text)
-    assert re.search(r"embeddings.segment.weight +grown from 2 to 4 rows by the mean", caplog.text)
+
+
+@pytest.mark.parametrize("rows", range(2, 9))
+def test_segments_grow_by_copies(tmp_path: Path, caplog: pytest.LogCaptureFixture, rows: int) -> None:
+    """As UniLM's published code grows BERT's two rows: 2, 3 and 4 copy the first, 5 and 6 the second."""
+    made = bert(tmp_path)
+    first, second = made.oracle.model.bert.embeddings.token_type_embeddings.weight
+    with caplog.at_level(logging.INFO):
+        table = filled(made, rows=len(made.vocabulary), type_vocab_size=rows).embeddings.segment
+    assert table is not None
+    assert not first.equal(second)
+    assert table.weight.equal(torch.stack([first, second, first, first, first, second, second, second][:rows]))
+    said = re.search(rf"embeddings.segment.weight +grown from 2 to {rows} rows by copies of its first two", caplog.text)
+    assert bool(said) == (rows > 2)
+
+
+def test_a_single_segment_is_copied() -> None:
+    """RoBERTa has one; its published conversion drops it, but a layout may need several."""
+    table = torch.randn(1, 3)
+    assert copy_segments(table, 7).equal(table.expand(7, 3))
+
+
+def test_segments_that_a_checkpoint_has_are_kept() -> None:
+    table = torch.randn(4, 3)
+    assert copy_segments(table, 7).equal(torch.cat([table, table[[0, 1, 1]]]))
 
 
 @pytest.mark.parametrize("dialogue", [True, False])

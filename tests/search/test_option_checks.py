@@ -16,6 +16,7 @@ from s2sft_fairseq.common.errors import NO_ALIGNMENT, UserError, one_line
 from s2sft_fairseq.search.ngram_blocking import NGramBlocker
 from s2sft_fairseq.search.option_checks import check_search
 from s2sft_fairseq.search.options import SearchOptions, generator_arguments
+from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
 SIZE = len(VOCABULARY)
 TARGETS = Namespace(tgt=object(), tgt_sizes=np.array([4, 9, 2]))
@@ -113,6 +114,15 @@ def test_tokens_are_told_apart_by_spaces() -> None:
     made = generator_arguments(options, Namespace(no_repeat_ngram_size=3), VOCABULARY)
     assert made["suppressed"] == {*ids("w1").tolist(), UNK}
     assert made["repeatable"] == set(ids("w2 w3").tolist())
+
+
+def test_tokens_may_repeat_at_the_start_of_a_word_too() -> None:
+    """Byte-level BPE and SentencePiece have a second full stop, after a space; --suppress-tokens names one token."""
+    dictionary = PretrainedDictionary(["<s>", "<pad>", "</s>", "<unk>", ".", "Ġ.", ",", "Ġ,", "▁.", "Ġa", "<mask>"])
+    options = SearchOptions(no_repeat_ngram_ignore=". Ġa", suppress_tokens=",")
+    made = generator_arguments(options, Namespace(no_repeat_ngram_size=3), dictionary)
+    assert {dictionary[token] for token in made["repeatable"]} == {".", "Ġ.", "▁.", "Ġa"}
+    assert {dictionary[token] for token in made["suppressed"]} == {","}
 
 
 @pytest.mark.parametrize(
