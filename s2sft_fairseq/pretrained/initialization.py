@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import UserError
-from ..models.layers.parameter_names import POSITIONS, SEGMENTS, TOKENS, TURNS
+from ..models.layers.parameter_names import HEAD_DENSE, POSITIONS, SEGMENTS, TOKENS, TURNS
 from ..models.layers.transformer import Transformer, initialize
 from ..text.dictionary import PretrainedDictionary
 from .checkpoint import Pretrained
@@ -123,6 +123,8 @@ def initialize_from_pretrained(
     fresh = initialize_rest(transformer)
     if fresh:
         notes.append(("initialized afresh", ", ".join(fresh)))
+    if HEAD_DENSE in fresh and make_identity(transformer.lm_head.dense):
+        notes.append((HEAD_DENSE, "the identity, which learns faster than a random matrix"))
     unused = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
     if unused:
         notes.append(("left out", ", ".join(unused)))
@@ -179,10 +181,27 @@ def initialize_rest(transformer: Transformer) -> List[str]:
     for path, module in transformer.named_modules():
         missing = [name for name, tensor in module.named_parameters(recurse=False) if tensor.is_meta]
         if missing:
+            own = module.named_parameters(prefix=path, recurse=False)
+            loaded = {name: tensor.detach() for name, tensor in own if not tensor.is_meta}
             module.to_empty(device="cpu", recurse=False)
             initialize(module)
+            for name, tensor in loaded.items():
+                assign(transformer, name, tensor)
             fresh += [f"{path}.{name}" for name in missing]
     return fresh
+
+
+def make_identity(dense: nn.Linear) -> bool:
+    """Makes a layer the identity if it is square, and returns whether it is.
+
+    So begins the dense layer of a head that the checkpoint lacks: what the last layer says of a token is compared with
+    the token table as it is, not through a random matrix, which training would first have to undo (our own; measured
+    in docs/encoders.md). Where the token table is narrower than the layers, the random matrix stays.
+    """
+    rows, columns = dense.weight.shape
+    if rows == columns:
+        nn.init.eye_(dense.weight)
+    return rows == columns
 
 
 def check_fit(pretrained: Pretrained, own: Mapping[str, Shape]) -> None:

@@ -2,7 +2,8 @@
 
 Biases, LayerNorms and relative positions do not decay, as in the published code of s2s-ft; the learning rate may
 decrease from layer to layer towards the embeddings (Clark et al. 2020, ELECTRA, appendix B; Bao et al. 2022, BEiT,
-appendix).
+appendix). The head may learn faster than all layers, which helps where the pretrained weights have none (our own;
+measured in docs/encoders.md).
 """
 
 import ast
@@ -30,10 +31,12 @@ class ParameterGroup(NamedTuple):
     Attributes:
         above: number of layers above the one that the parameter belongs to.
         decays: whether weight decay applies.
+        in_head: whether it belongs to the masked-LM head, the token table aside.
     """
 
     above: int
     decays: bool
+    in_head: bool = False
 
 
 def mark_parameters(transformer: Transformer) -> None:
@@ -50,7 +53,7 @@ def group_of(name: str, parameter: nn.Parameter, layers: int) -> ParameterGroup:
     """
     part, *rest = name.split(".")
     above = {"embeddings": layers, "layers": layers - 1 - int(rest[0]) if part == "layers" else 0}.get(part, 0)
-    return ParameterGroup(above, decays=parameter.dim() > 1 and part != "relative")
+    return ParameterGroup(above, decays=parameter.dim() > 1 and part != "relative", in_head=part == "lm_head")
 
 
 @dataclass
@@ -66,6 +69,13 @@ class AdamWOptions(FairseqDataclass):
             "help": "factor of the learning rate from a layer to the one below it, in (0, 1]: of L layers, the last "
             "one and the head learn at --lr, the first at --lr times this to the power L-1, the embeddings at --lr "
             "times this to the power L"
+        },
+    )
+    head_lr_scale: float = field(
+        default=1.0,
+        metadata={
+            "help": "factor of the learning rate of the masked-LM head, without the token table; more than 1 helps "
+            "an encoder that was published without a head"
         },
     )
     lr: List[float] = II("optimization.lr")  # noqa: RUF009
@@ -93,6 +103,8 @@ def check_options(cfg: AdamWOptions) -> None:
     """Raises UserError for values out of range."""
     if not 0 < cfg.layer_decay <= 1:
         raise UserError(f"--layer-decay is {cfg.layer_decay}; expected more than 0 and at most 1 (1: no decay)")
+    if cfg.head_lr_scale <= 0:
+        raise UserError(f"--head-lr-scale is {cfg.head_lr_scale}; expected more than 0 (1: as the last layer)")
     for flag, value in (("--weight-decay", cfg.weight_decay), ("--adam-eps", cfg.adam_eps)):
         if value < 0:
             raise UserError(f"{flag} is {value}; expected 0 or more")
@@ -116,10 +128,8 @@ class S2SFTAdamW(FairseqOptimizer):
         super().__init__(cfg)
         check_options(cfg)
         parameters = list(params)
-        check_parameters(parameters, grouped=cfg.weight_decay > 0 or cfg.layer_decay < 1)
-        self._optimizer = build_adamw(
-            grouped(parameters, weight_decay=cfg.weight_decay, layer_decay=cfg.layer_decay), **self.optimizer_config
-        )
+        check_parameters(parameters, grouped=cfg.weight_decay > 0 or cfg.layer_decay < 1 or cfg.head_lr_scale != 1)
+        self._optimizer = build_adamw(grouped(parameters, cfg), **self.optimizer_config)
         self.set_lr(self.optimizer_config["lr"])
 
     @property
@@ -168,20 +178,25 @@ def check_parameters(parameters: Iterable[nn.Parameter], *, grouped: bool) -> No
         if grouped and not hasattr(parameter, "param_group"):
             raise UserError(
                 f"--optimizer {NAME} treats layers and biases differently, but --fp16 joins them into one parameter; "
-                "add --fp16-no-flatten-grads, or set --weight-decay 0 --layer-decay 1"
+                "add --fp16-no-flatten-grads, or set --weight-decay 0 --layer-decay 1 --head-lr-scale 1"
             )
 
 
-def grouped(parameters: Iterable[nn.Parameter], *, weight_decay: float, layer_decay: float) -> List[Dict[str, Any]]:
-    """torch's parameter groups, from the top down, each with its weight decay and fraction of the learning rate."""
+def grouped(parameters: Iterable[nn.Parameter], cfg: AdamWOptions) -> List[Dict[str, Any]]:
+    """torch's parameter groups, from the top down, each with its weight decay and fraction of the learning rate.
+
+    The head has groups of its own only if its rate differs, so that runs without that option resume as they began.
+    """
 
     def key(parameter: nn.Parameter) -> ParameterGroup:
-        return getattr(parameter, "param_group", ParameterGroup(above=0, decays=True))
+        group = getattr(parameter, "param_group", ParameterGroup(above=0, decays=True))
+        return group._replace(in_head=group.in_head and cfg.head_lr_scale != 1)
 
     groups = []
     for group, members in groupby(sorted(parameters, key=key), key):
-        decay = weight_decay if group.decays else 0.0
-        groups.append({"params": list(members), "weight_decay": decay, "lr_scale": layer_decay**group.above})
+        decay = cfg.weight_decay if group.decays else 0.0
+        scale = cfg.head_lr_scale if group.in_head else cfg.layer_decay**group.above
+        groups.append({"params": list(members), "weight_decay": decay, "lr_scale": scale})
     return groups
 
 

@@ -1,21 +1,25 @@
 """Tables that grow or are cut when a model is filled, what is told about it, and how much memory it takes."""
 
+import dataclasses
 import json
 import logging
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any, Collection, List, Sequence, Set
 
 import pytest
 import torch
 from builders import random_model
 from commands import write_lines
+from hypothesis import given, settings
+from hypothesis.strategies import sampled_from, sets
 from oracles import Checkpoint
-from tiny_checkpoints import BERT_VOCABULARY, bert, ernie_gen, roberta
+from tiny_checkpoints import BERT_VOCABULARY, FORMATS, bert, ernie_gen, roberta
 
 from s2sft_fairseq.common.errors import UserError
+from s2sft_fairseq.models.layers.parameter_names import HEAD
 from s2sft_fairseq.models.layers.transformer import Transformer
 from s2sft_fairseq.models.options import ModelOptions, complete, transformer_shape
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
@@ -32,12 +36,24 @@ from s2sft_fairseq.text.dictionary import PretrainedDictionary
 
 def filled(made: Checkpoint, *, rows: int, copies: Sequence[CopiedRow] = (), **options: Any) -> Transformer:
     """The Transformer of a checkpoint, with so many token rows."""
-    opened, cfg = read(made.directory), ModelOptions(max_source_positions=24, max_target_positions=24, **options)
+    return initialized(read(made.directory), rows=rows, copies=copies, **options)
+
+
+def initialized(opened: Pretrained, *, rows: int, copies: Sequence[CopiedRow] = (), **options: Any) -> Transformer:
+    """The Transformer of an opened checkpoint."""
+    cfg = ModelOptions(max_source_positions=24, max_target_positions=24, **options)
     cfg = complete(cfg, opened.options())
     with torch.device("meta"):
         transformer = Transformer(transformer_shape(cfg, rows))
     initialize_from_pretrained(transformer, opened, copies)
     return transformer
+
+
+def without(opened: Pretrained, names: Collection[str]) -> Pretrained:
+    """The opened checkpoint as if its weights lacked tensors of ours."""
+    entries = [entry for entry in opened.entries if not set(entry.ours) & set(names)]
+    shapes = {name: shape for name, shape in opened.shapes.items() if name not in names}
+    return dataclasses.replace(opened, entries=entries, shapes=shapes)
 
 
 def test_tables_grow_by_the_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,6 +142,40 @@ def test_rows_of_no_token_are_cut(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         ours = filled(made, rows=rows - 2)
     assert ours.embeddings.token.weight.equal(made.oracle.model.bert.embeddings.word_embeddings.weight[:-2])
     assert re.search(rf"embeddings.token.weight +cut from {rows} to {rows - 2} rows", caplog.text)
+
+
+@pytest.fixture(scope="module")
+def with_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published encoder that has a head."""
+    return bert(tmp_path_factory.mktemp("with head")).directory
+
+
+@settings(max_examples=20)
+@given(missing=sets(sampled_from(HEAD)))
+def test_any_part_of_the_head_may_be_missing(with_head: Path, missing: Set[str]) -> None:
+    """What is there is loaded; what is not begins as if the head passed the hidden states on to the token table."""
+    opened, expected = read(with_head), dict(read(with_head).tensors())
+    ours = initialized(without(opened, missing), rows=opened.rows()).lm_head.state_dict()
+    start = {"dense.weight": torch.eye(24), "norm.weight": torch.ones(24)}
+    for name, tensor in ours.items():
+        whole = f"lm_head.{name}"
+        fresh = start.get(name, torch.zeros(tensor.shape))
+        assert tensor.equal(fresh if whole in missing else expected[whole]), name
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_only_a_missing_head_begins_as_the_identity(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A published one is kept; one that narrows the hidden states to the token table is drawn."""
+    made = FORMATS[name](tmp_path)
+    with caplog.at_level(logging.INFO):
+        weight = filled(made, rows=len(made.vocabulary)).lm_head.dense.weight
+    square = weight.size(0) == weight.size(1)
+    is_identity = torch.equal(weight, torch.eye(*weight.shape))
+    assert is_identity == (square and not made.head)
+    assert ("lm_head.dense.weight         the identity" in caplog.text) == is_identity
+    assert weight.std() > 0.01
 
 
 def test_no_segments_when_asked(tmp_path: Path) -> None:

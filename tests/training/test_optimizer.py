@@ -98,6 +98,27 @@ def test_members_of_groups() -> None:
     assert found["embeddings.norm.bias"] == (0.125, 0.0)
 
 
+def test_the_head_may_learn_faster() -> None:
+    """Its own tensors, and no others: the token table it shares is the embeddings'."""
+    model = transformer()
+    plain, faster = (groups(model, build(model, layer_decay=0.5, head_lr_scale=scale)) for scale in (1.0, 5.0))
+    for name, (scale, decay) in faster.items():
+        assert (scale, decay) == ((5.0, plain[name][1]) if name.startswith("lm_head.") else plain[name])
+    optimizer = build(model, head_lr_scale=5.0)
+    optimizer.set_lr(0.2)
+    assert optimizer.get_lr() == pytest.approx(0.2)
+    assert {round(group["lr"], 9) for group in optimizer.param_groups} == {0.2, 1.0}
+
+
+def test_without_it_groups_are_those_of_earlier_checkpoints() -> None:
+    """A head at the common rate has no groups of its own, which a state without them would not fit."""
+    model = transformer()
+    assert [len(group["params"]) for group in build(model).param_groups] == [
+        len([p for p in model.parameters() if (p.param_group.above, p.param_group.decays) == key])
+        for key in sorted({(p.param_group.above, p.param_group.decays) for p in model.parameters()})
+    ]
+
+
 def test_ten_layers_are_told_from_one() -> None:
     weight = nn.Parameter(torch.zeros(2, 2))
     assert group_of("layers.10.ffn_in.weight", weight, 12).above == 1
@@ -156,6 +177,7 @@ def test_other_parameters_in_the_checkpoint() -> None:
     [
         ({"layer_decay": 0.0}, "--layer-decay is 0.0; expected more than 0 and at most 1"),
         ({"layer_decay": 1.5}, "--layer-decay is 1.5"),
+        ({"head_lr_scale": 0.0}, "--head-lr-scale is 0.0; expected more than 0"),
         ({"weight_decay": -0.1}, "--weight-decay is -0.1; expected 0 or more"),
         ({"adam_eps": -1.0}, "--adam-eps is -1.0"),
         ({"adam_betas": "(0.9, 1.0)"}, "two numbers in [0, 1)"),
