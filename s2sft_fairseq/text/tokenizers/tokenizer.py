@@ -7,7 +7,7 @@ built from the family's own files in the same way as in `transformers`, so that 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from fairseq.dataclass import FairseqDataclass
 from tokenizers import AddedToken
@@ -46,6 +46,9 @@ class Tokenizer(ABC):
 
     model_type: str
     """The name of this kind of model in tokenizer.json."""
+
+    space_mark: ClassVar[Optional[str]] = None
+    """What stands for the space before a word, if the family marks it."""
 
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
@@ -108,9 +111,18 @@ class Tokenizer(ABC):
         return [" ".join([self.pieces[row] for row in encoding.ids]) for encoding in encodings]
 
     def decode(self, x: str) -> str:
-        """Joins pieces into one line of text."""
-        text = self.join([self.tokens.get(piece, piece) for piece in x.split()])
+        """Joins pieces into one line of text; leaves words apart that ``--remove-bpe`` has joined already."""
+        pieces = x.split()
+        if self.are_words(pieces):
+            return " ".join(pieces)
+        text = self.join([self.tokens.get(piece, piece) for piece in pieces])
         return " ".join(text.splitlines()).strip()
+
+    def are_words(self, pieces: Sequence[str]) -> bool:
+        """Whether these are words instead of pieces: none has a mark of a space, and some are not in the vocabulary."""
+        if self.space_mark is None or any(self.space_mark in self.tokens.get(piece, piece) for piece in pieces):
+            return False
+        return any(piece not in self.tokens and not piece.startswith("<") for piece in pieces)
 
 
 def vocabulary_path(cfg: TokenizerOptions) -> Path:
