@@ -19,21 +19,23 @@ of fairseq, torch, Python or sacrebleu may remove them without notice:
 import argparse
 import functools
 import io
+import itertools
 import os
 import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, List
+from typing import IO, Any, Callable, Iterator, List
 
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, file_chunker_utils
+from fairseq.data import indexed_dataset
 from fairseq.file_io import PathManager
 
 from .checkpoint_files import TYPES, names_its_checkpoint
 from .errors import UserError, report_user_errors
 from .host import fairseq_command
-from .text_lines import count_lines
+from .text_lines import count_lines, read_lines
 
 CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
@@ -53,8 +55,11 @@ def apply_patches() -> None:
     allow_checkpoint_types()
     copy_whole_files()
     name_unreadable_checkpoints()
+    end_lines_at_line_feeds()
     if fairseq_command() == "preprocess":
         check_texts_first()
+    if fairseq_command() == "interactive":
+        read_input_by_line_feeds()
 
 
 def ignore_warnings() -> None:
@@ -106,12 +111,42 @@ def name_unreadable_checkpoints() -> None:
     checkpoint_utils.load_checkpoint_to_cpu = names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)
 
 
+def end_lines_at_line_feeds() -> None:
+    """Makes fairseq end the lines of texts that it binarizes, or reads with ``--dataset-impl raw``, at line feeds only.
+
+    Python's text files also end a line at a carriage return alone, so that one line of a source would become two
+    examples, and all later pairs would be shifted. The modules call ``open``, which is looked up in them first.
+    """
+    for module in (file_chunker_utils, indexed_dataset):
+        vars(module)["open"] = open_with_line_feeds
+
+
+def open_with_line_feeds(file: Any, mode: str = "r", **options: Any) -> IO[Any]:
+    """As ``open``, but only a line feed ends a line of text."""
+    return open(file, mode, **options) if "b" in mode else open(file, mode, newline="\n", **options)
+
+
+def read_input_by_line_feeds() -> None:
+    """Makes fairseq-interactive take one example per line feed, from a file and from standard input, in strict UTF-8.
+
+    fairseq's reader also ends lines at carriage returns, and would write more outputs than there are lines of input.
+    """
+    vars(command_module("interactive"))["buffered_read"] = buffered_lines
+
+
+def buffered_lines(path: str, buffer_size: int) -> Iterator[List[str]]:
+    """The lines of a file or of standard input (``-``), ``buffer_size`` at a time."""
+    lines = (line.strip() for line in read_lines(path))
+    while buffer := list(itertools.islice(lines, buffer_size)):
+        yield buffer
+
+
 def check_texts_first() -> None:
     """Makes fairseq-preprocess check the texts of this package's tasks before it writes anything.
 
     Otherwise it replaces invalid UTF-8, and writes sides of different lengths, which only training refuses.
     """
-    command = preprocess_module()
+    command = command_module("preprocess")
     binarize = command.main
 
     def main(args: argparse.Namespace) -> None:
@@ -122,9 +157,9 @@ def check_texts_first() -> None:
     vars(command)["main"] = main
 
 
-def preprocess_module() -> ModuleType:
-    """The module of fairseq-preprocess, which is called ``__main__`` with ``python -m``."""
-    return sys.modules.get("fairseq_cli.preprocess", sys.modules["__main__"])
+def command_module(name: str) -> ModuleType:
+    """The module of one of fairseq's commands, which is called ``__main__`` with ``python -m``."""
+    return sys.modules.get(f"fairseq_cli.{name}", sys.modules["__main__"])
 
 
 def check_texts(args: argparse.Namespace) -> None:
