@@ -21,6 +21,7 @@ from tqdm import tqdm
 from . import hub_loading as loading
 from .common.errors import UserError
 from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
+from .text.source_spacing import spaced_like
 
 Text = Union[str, Tensor]
 """A text, or its tokens [T] including the end token, as ``encode`` returns them."""
@@ -114,7 +115,7 @@ class S2SModel(GeneratorHubInterface):
         generator, nbest = self.generator(**options), options.get("nbest", self.cfg.generation.nbest)
         dataset = self.task.build_dataset_for_inference(*self.lines(sources), constraints=self.packed(phrases))
         for place, found in self.infer(generator, dataset):
-            yield place, [self.hypothesis(one) for one in found[:nbest]]
+            yield place, [self.hypothesis(one, source=sources[place]) for one in found[:nbest]]
 
     def score(self, sources: Any, targets: Any) -> Any:
         """Scores each target as the output for its source: one :class:`Hypothesis` each.
@@ -180,11 +181,14 @@ class S2SModel(GeneratorHubInterface):
             return None
         return pack_constraints([[line[:-1] for line in self.lines(of_source)[0]] for of_source in phrases])
 
-    def hypothesis(self, found: Dict[str, Any]) -> Hypothesis:
-        """Converts one result of fairseq's generators."""
+    def hypothesis(self, found: Dict[str, Any], *, source: Optional[Text] = None) -> Hypothesis:
+        """Converts one result of fairseq's generators; its text is spaced like the source, if that is a text."""
         tokens = found["tokens"].cpu()
         scores = found["positional_scores"].float().cpu()
-        return Hypothesis(self.decode(tokens), float(found["score"]), tokens, scores)
+        text = self.decode(tokens)
+        if isinstance(source, str) and getattr(self.bpe, "restores_spacing", False):
+            text = spaced_like(text, source)
+        return Hypothesis(text, float(found["score"]), tokens, scores)
 
     def _apply(self, move: Any, *args: Any, **options: Any) -> "S2SModel":
         """What ``to``, ``cuda`` and ``half`` call; 8-bit weights stay on the CPU."""

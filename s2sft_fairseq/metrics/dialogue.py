@@ -12,8 +12,8 @@ from .metric import Examples, Metric, register_metric
 from .scorers import mteval
 from .scorers.diversity import NgramTable
 from .scorers.meteor import Meteor, add_jar_option, measure
-from .word_boundaries import warn_of_unspaced
 from .texts import Files, Texts
+from .word_boundaries import warn_of_unspaced
 
 
 @register_metric("dialogue")

@@ -55,12 +55,12 @@ def test_interactive(odd: Path, data: Path, imported: Dict[str, Path], from_file
 def test_commands_of_the_package(odd: Path, bert: Path, imported: Dict[str, Path]) -> None:
     source, out = odd / "train.src", odd / "out"
     vocabulary = ["--s2s-ft-vocab", bert]
+    generate = ["python", "-m", "s2sft_fairseq.generate", "--checkpoint", imported["masked"], "--cpu", "--beam", 1]
+    select = ["python", "-m", "s2sft_fairseq.select_chunk", *vocabulary, "--limit", 1, "--keep", "head"]
     for command in (
         ["python", "preprocess/pieces.py", *vocabulary, "--inputs", source, "--outputs", out],
-        ["python", "-m", "s2sft_fairseq.generate", "--checkpoint", imported["masked"], "--cpu", "--beam", 1]
-        + ["--max-len-b", 3, "--input", source, "--output", out],
-        ["python", "-m", "s2sft_fairseq.select_chunk", *vocabulary, "--limit", 1, "--keep", "head"]
-        + ["--input", source, "--output", out],
+        [*generate, "--max-len-b", 3, "--input", source, "--output", out],
+        [*select, "--input", source, "--output", out],
     ):
         run(command)
         assert out.read_bytes().count(b"\n") == len(LINES), command

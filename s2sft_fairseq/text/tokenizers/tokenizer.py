@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
@@ -32,6 +32,20 @@ class TokenizerOptions(FairseqDataclass):
             "help": "file of tokens to add to the pretrained vocabulary, one per line; they are kept whole in text"
         },
     )
+    special_tokens: ChoiceEnum(["whole", "text"]) = field(  # type: ignore[valid-type]
+        default="whole",
+        metadata={
+            "help": "whole: [SEP], </s> and the like in a text are special tokens, as in transformers, and [SEP] "
+            "separates the parts of a source; text: they are split like other text"
+        },
+    )
+    spacing: ChoiceEnum(["restored", "published"]) = field(  # type: ignore[valid-type]
+        default="restored",
+        metadata={
+            "help": "WordPiece outputs: restored: spaces as in written text; published: as BERT's decoder leaves them, "
+            "such as $ 1, 000"
+        },
+    )
 
 
 class Tokenizer(ABC):
@@ -50,10 +64,15 @@ class Tokenizer(ABC):
     space_mark: ClassVar[Optional[str]] = None
     """What stands for the space before a word, if the family marks it."""
 
+    loses_spaces: ClassVar[bool] = False
+    """Whether its pieces do not show which signs had spaces around them."""
+
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
         self.fast_tokenizer = self.load(path)
         self.add(path, cfg.vocab_add)
+        self.fast_tokenizer.encode_special_tokens = str(cfg.special_tokens) == "text"
+        self.restores_spacing = self.loses_spaces and str(cfg.spacing) == "restored"
         ids = self.fast_tokenizer.get_vocab()
         self.pieces = self.spell(ids, path)
         self.tokens = {self.pieces[row]: token for token, row in ids.items()}
