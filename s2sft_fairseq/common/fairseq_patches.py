@@ -29,9 +29,11 @@ from typing import IO, Any, Callable, Iterator, List
 
 import torch
 from fairseq import checkpoint_utils, file_chunker_utils
+from fairseq.binarizer import FileBinarizer
 from fairseq.data import indexed_dataset
 from fairseq.file_io import PathManager
 
+from . import binarized_words
 from .checkpoint_files import TYPES, names_its_checkpoint
 from .errors import UserError, report_user_errors
 from .host import fairseq_command
@@ -152,9 +154,26 @@ def check_texts_first() -> None:
     def main(args: argparse.Namespace) -> None:
         if args.task in CHECKED_TASKS:
             check_texts(args)
+            warn_of_odd_words()
         binarize(args)
 
     vars(command)["main"] = main
+
+
+def warn_of_odd_words() -> None:
+    """Makes fairseq-preprocess warn of text that is not tokenized, and of special tokens within a text.
+
+    fairseq only logs the share of unknown words at the level INFO, and knows no special tokens.
+    """
+    binarize = FileBinarizer.multiprocess_dataset
+
+    def binarize_and_warn(input_file: str, implementation: str, binarizer: Any, *args: Any, **options: Any) -> Any:
+        summary = binarize(input_file, implementation, binarizer, *args, **options)
+        binarized_words.warn_of_unknown(input_file, summary, binarizer.dict.unk_word)
+        binarized_words.warn_of_special(input_file, binarizer.dict)
+        return summary
+
+    FileBinarizer.multiprocess_dataset = staticmethod(binarize_and_warn)
 
 
 def command_module(name: str) -> ModuleType:

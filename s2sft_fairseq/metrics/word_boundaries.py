@@ -78,7 +78,8 @@ def suitable_tokenization(references: Sequence[Sequence[str]]) -> Optional[str]:
         return None
     warn_once(
         f"the references are in {script.name}, so that BLEU uses sacreBLEU's tokenization "
-        f"{name}{better(script, name)}; for another one, --tokenize NAME, in training --eval-metric-args '{as_json('NAME')}'"
+        f"{name}{better(script, name)}; for another one, --tokenize NAME, in training "
+        f"--eval-metric-args '{as_json('NAME')}'"
     )
     return name
 

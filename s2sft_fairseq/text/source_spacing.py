@@ -1,13 +1,12 @@
 """Copies the spacing of a source to an output: where both have the same words and signs, a space is where it was."""
 
+import re
 import unicodedata
 from collections import defaultdict
 from itertools import takewhile
 from typing import DefaultDict, Iterable, List, NamedTuple, Sequence, Tuple
 
-import regex
-
-ATOM = regex.compile(r"[^\W_]+|[^\w\s]|_")
+ATOM = re.compile(r"[^\W_]+|[^\w\s]|_")
 CONTEXT = 4
 """How many words and signs on each side decide between several places in the source."""
 

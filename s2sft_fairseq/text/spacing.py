@@ -6,7 +6,7 @@ in ``$1,000.50 (3.5%)``, ``10:30``, ``z != 3``, contractions, quotations, addres
 
 from typing import List, Sequence, Tuple
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from ..common.characters import IDEOGRAPHS, KANA, WIDE_SIGNS
 
@@ -23,7 +23,7 @@ DOMAINS = "com|org|net|edu|gov|io|co|uk|de|fr|eu|info|cn|jp|ru|html?|php"
 FILES = (
     "pyx?|txt|jsonl?|csv|tsv|md|rst|pdf|cfg|ini|toml|ya?ml|xml|zip|gz|tar|sh|js|cpp|hpp|exe|dll|so|png|jpe?g|pt|npy|npz"
 )
-ABBREVIATIONS = ("ie", "eg", "us", "uk", "un", "am", "pm", "dc", "ny", "la")
+ABBREVIATIONS = (*("i.e", "e.g", "a.m", "p.m"), *("u.s", "u.k", "u.n", "d.c", "n.y", "l.a"))
 WIDE = f"[{IDEOGRAPHS}{KANA}{WIDE_SIGNS}]"
 
 JOINED = (
@@ -79,7 +79,7 @@ JOINED = (
     (r"\w", rf"\. (?:{DOMAINS}|{FILES})\b"),
     (r"\w \.", rf"(?:\w+ \. )?(?:{DOMAINS}|{FILES})\b"),
     (r"\w", rf"\. \w+ \. (?:{DOMAINS}|{FILES})\b"),
-    *((rf"\b{first} \.", rf"{second} \.") for first, second in ABBREVIATIONS),
+    *((rf"\b{word[0]} \.", rf"{word[2]} \.") for word in ABBREVIATIONS),
     (r"\bwww \.", r"\w"),
     (r"\w", r"(?:\. \w+ )?@ \w+ (?:\.|- )"),
     (r"\w \.", r"\w+ @"),

@@ -11,6 +11,7 @@ from fairseq.tasks import FairseqTask, register_task
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..common.host import fairseq_command
 from ..common.registered_options import check_declared
 from ..data.binarized import (
     BinarizedSplit,
@@ -22,6 +23,7 @@ from ..data.binarized import (
     shared_vocabulary,
 )
 from ..data.pair_dataset import PairDataset
+from ..data.unknown_tokens import UnknownTokens, warn_of_unknown
 from ..models.options import ModelOptions, table_sizes
 from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
@@ -36,7 +38,7 @@ from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
 from .progress import Progress
-from .validation import Evaluation
+from .validation import Evaluation, carried_tokenizer
 from .validation_options import check_validation, metric_names
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class S2SFTTask(FairseqTask):
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
+        self.input_tokens = UnknownTokens(dictionary, "the input")
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
@@ -146,6 +149,20 @@ class S2SFTTask(FairseqTask):
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected an existing one, or no such flag")
 
+    def build_bpe(self, args: Any) -> Any:
+        """As fairseq's, but fairseq-interactive without ``--bpe`` uses the tokenizer that the checkpoint contains.
+
+        That is loaded by then. Input that is tokenized already needs ``--bpe s2s_ft_pieces``.
+        """
+        bpe = super().build_bpe(args)
+        if bpe is None and fairseq_command() == "interactive":
+            bpe = carried_tokenizer(self)
+            if bpe is not None:
+                logger.info(
+                    "the input is tokenized as the checkpoint says; --bpe s2s_ft_pieces: it is tokenized already"
+                )
+        return bpe
+
     def build_criterion(self, cfg: Any) -> SlotCriterion:
         """Builds the loss, which must be one over labelled slots: any other would train without the method's noise.
 
@@ -197,6 +214,8 @@ class S2SFTTask(FairseqTask):
         training = split == self.cfg.train_subset
         binarized = BinarizedSplit(data_folder(self.cfg.data, epoch) / split, self.dictionary, self.cfg.dataset_impl)
         pair = binarized.pair(str(self.cfg.source_lang), str(self.cfg.target_lang), with_target=training)
+        for side, lines in pair._asdict().items():
+            warn_of_unknown(lines, self.dictionary, f"{binarized.prefix}, {side}s")
         self.datasets[split] = self.pairs(*pair, training=training)
 
     def pairs(
@@ -236,6 +255,7 @@ class S2SFTTask(FairseqTask):
         **kwargs: Any,
     ) -> PairDataset:
         """Frames and cuts raw sources (each with its end token) as in training."""
+        self.input_tokens.count(src_tokens)
         source = ListDataset(src_tokens, src_lengths)
         return self.pairs(source, None, training=False, constraints=constraints)
 
