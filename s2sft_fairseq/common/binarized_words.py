@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, List
 
 from .text_lines import read_lines
 
@@ -34,24 +34,42 @@ def warn_of_unknown(file: str, summary: Any, unknown: str) -> None:
 
 def warn_of_special(file: str, dictionary: Any) -> None:
     """Warns of lines with special tokens, except the unknown token, which tokenizing makes of unknown characters."""
-    tokens = (dictionary.bos_word, dictionary.pad_word, dictionary.eos_word, dictionary.mask_word)
-    found = special_lines(read_lines(file), re.compile(r"(?<!\S)(?:" + "|".join(map(re.escape, tokens)) + r")(?!\S)"))
-    if found is not None:
-        logger.warning(f"{file}: {found}")
+    found = SpecialLines((dictionary.bos_word, dictionary.pad_word, dictionary.eos_word, dictionary.mask_word))
+    for line in read_lines(file):
+        found.read(line, line)
+    found.warn(file)
 
 
-def special_lines(lines: Iterable[str], pattern: "re.Pattern[str]") -> Optional[str]:
-    """One line about the lines of a text in which a pattern of special tokens occurs; None if there are none."""
-    numbers, tokens = [], Counter[str]()
-    for number, line in enumerate(lines, start=1):
-        if pattern.search(line):
-            numbers.append(number)
-            tokens.update(pattern.findall(line))
-    if not numbers:
-        return None
-    counts = ", ".join(f"{token} {count:,} times" for token, count in sorted(tokens.items()))
-    return (
-        f"{len(numbers):,} lines contain special tokens ({counts}), the first is line {numbers[0]:,}: in a source, the "
-        "end token separates parts (--source-layout), but a target ends there for the model; if they are meant as "
-        "text: python preprocess/pieces.py --special-tokens text"
-    )
+class SpecialLines:
+    """Finds the lines of a text in which special tokens occur.
+
+    Args:
+        tokens: their spellings.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self.pattern = re.compile("|".join(map(re.escape, tokens)))
+        self.numbers: List[int] = []
+        self.counts = Counter[str]()
+        self.lines = 0
+
+    def read(self, text: str, pieces: str) -> None:
+        """Reads one line as text, and as pieces separated by spaces."""
+        self.lines += 1
+        if self.pattern.search(text) is None:
+            return
+        found = [piece for piece in pieces.split() if self.pattern.fullmatch(piece)]
+        if found:
+            self.numbers.append(self.lines)
+            self.counts.update(found)
+
+    def warn(self, name: str) -> None:
+        """Logs one line, if there are any; ``name`` is that of the text."""
+        if not self.numbers:
+            return
+        counts = ", ".join(f"{token} {count:,} times" for token, count in sorted(self.counts.items()))
+        logger.warning(
+            f"{name}: {len(self.numbers):,} lines contain special tokens ({counts}), the first is line "
+            f"{self.numbers[0]:,}: in a source, the end token separates parts (--source-layout), but outputs end where "
+            "a target has it; if they are meant as text: python preprocess/pieces.py --special-tokens text"
+        )

@@ -22,8 +22,8 @@ from ..data.binarized import (
     frame_pair,
     shared_vocabulary,
 )
+from ..data.odd_tokens import SpecialTokens, UnknownTokens, warn_of_unknown
 from ..data.pair_dataset import PairDataset
-from ..data.unknown_tokens import UnknownTokens, warn_of_unknown
 from ..models.options import ModelOptions, table_sizes
 from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
@@ -59,13 +59,14 @@ class S2SFTTask(FairseqTask):
     objective: FinetuningObjective
     model_cfg: ModelOptions
     model: S2SFTModel
+    special_tokens: SpecialTokens
 
     def __init__(self, cfg: TaskOptions, dictionary: PretrainedDictionary) -> None:
         super().__init__(cfg)
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
-        self.input_tokens = UnknownTokens(dictionary, "the input")
+        self.unknown_tokens = UnknownTokens(dictionary, "the input")
 
     @classmethod
     def setup_task(cls, cfg: TaskOptions, **kwargs: Any) -> "S2SFTTask":
@@ -139,6 +140,8 @@ class S2SFTTask(FairseqTask):
         check_declared(self.cfg, str(planned.options.finetune_method), OBJECTIVES, "--finetune-method")
         self.objective = planned.method(self.dictionary, planned.segments, self.cfg)
         self.state.merge_state_dict(planned.task_state)
+        separator = [self.dictionary.eos()] if planned.segments.parts else []
+        self.special_tokens = SpecialTokens(self.dictionary, allowed=separator)
 
     def check_training(self) -> None:
         """Raises UserError for what fairseq would fail on, or silently ignore, when training starts."""
@@ -255,7 +258,8 @@ class S2SFTTask(FairseqTask):
         **kwargs: Any,
     ) -> PairDataset:
         """Frames and cuts raw sources (each with its end token) as in training."""
-        self.input_tokens.count(src_tokens)
+        self.unknown_tokens.count(src_tokens)
+        self.special_tokens.read(src_tokens)
         source = ListDataset(src_tokens, src_lengths)
         return self.pairs(source, None, training=False, constraints=constraints)
 

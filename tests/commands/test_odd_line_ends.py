@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
-from commands import PLUGIN, hypotheses, make_bert, preprocess_command, run, write_lines
+from commands import PLUGIN, hypotheses, preprocess_command, run, write_lines
 from fairseq import file_chunker_utils
 from fairseq.data import indexed_dataset
 from fairseq.data.data_utils import load_indexed_dataset
@@ -73,19 +73,10 @@ def test_scores(odd: Path) -> None:
 
 
 def test_pairs(odd: Path) -> None:
-    (odd / "raw").mkdir()
-    for side in ("src", "tgt"):
-        (odd / f"train.{side}").rename(odd / "raw" / f"train.{side}")
+    for split in ("train", "valid", "test"):
+        write_lines(odd / "raw" / f"{split}.src", LINES)
+        write_lines(odd / "raw" / f"{split}.tgt", TARGETS)
     run(["python", "preprocess/raw_pairs.py", "--format", "columns", "--raw", odd / "raw", "--to", odd / "pairs"])
     pairs = odd / "pairs"
     assert (pairs / "train.src").read_text().splitlines() == [" ".join(line.split()) for line in LINES]
     assert (pairs / "train.tgt").read_text().splitlines() == TARGETS
-
-
-def test_span_vocabulary(odd: Path, tmp_path: Path) -> None:
-    """An n-gram may contain such a character, as a space."""
-    write_lines(odd / "train.src", ["w1\rw2", "w1 w2\x85w3"] * 30)
-    vocabulary = make_bert(tmp_path / "bert")
-    command = ["python", "preprocess/span_vocabulary.py", "--srcdict", vocabulary, "--inputs", odd / "train.src"]
-    run([*command, "--to", odd / "spans", "--min-count", 2])
-    assert "w1 w2" in (odd / "spans").read_text()

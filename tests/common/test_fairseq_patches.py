@@ -173,7 +173,8 @@ class TestLineFeeds:
         """end_lines_at_line_feeds"""
         write_lines(tmp_path / "train.src", ["w1\rw2", "w3"])
         write_lines(tmp_path / "train.tgt", ["w1", "w2"])
-        assert "train.src: 2 sents, 5 tokens" in run(preprocess_command(tmp_path, tmp_path / "bin", bert)).out
+        said = run(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        assert "train.src: 2 sents, 5 tokens" in said.out + said.err
 
     def test_interactive(self, data: Path, imported: Dict[str, Path]) -> None:
         """read_input_by_line_feeds"""

@@ -70,6 +70,7 @@ class Tokenizer(ABC):
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
         self.fast_tokenizer = self.load(path)
+        self.special_tokens = complete_spelling(vocabulary.read(path)) or ()
         self.add(path, cfg.vocab_add)
         self.fast_tokenizer.encode_special_tokens = str(cfg.special_tokens) == "text"
         self.restores_spacing = self.loses_spaces and str(cfg.spacing) == "restored"

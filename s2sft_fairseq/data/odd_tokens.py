@@ -1,9 +1,10 @@
-"""Warns of data that were binarized without tokenizing, most of whose words became the unknown token."""
+"""Warns of tokens that a text should not have: unknown ones, in text that is not tokenized, and special ones."""
 
 import logging
-from typing import Optional, Sequence
+from typing import Collection, Optional, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..common.binarized_words import MANY_UNKNOWN, TOKENIZE
@@ -42,6 +43,35 @@ class UnknownTokens:
                 f"{self.name}: {self.unknown:,} of {self.tokens:,} tokens ({share:.1f} %) are "
                 f"{self.dictionary.unk_word}; {TOKENIZE}"
             )
+
+
+class SpecialTokens:
+    """Warns once of sources that contain special tokens, as if the text had none of their spellings.
+
+    Args:
+        dictionary: whose special tokens they are.
+        allowed: ids that a source may contain, such as the end token between parts.
+    """
+
+    def __init__(self, dictionary: PretrainedDictionary, *, allowed: Collection[int]) -> None:
+        special = (dictionary.bos(), dictionary.pad(), dictionary.eos(), dictionary.mask())
+        self.dictionary = dictionary
+        self.ids = torch.tensor([row for row in special if row not in allowed], dtype=torch.long)
+        self.lines = 0
+        self.has_warned = False
+
+    def read(self, lines: Sequence[Tensor]) -> None:
+        """Reads further sources, int64 [l] each, with their end tokens."""
+        for line in () if self.has_warned else lines:
+            self.lines += 1
+            found = line[:-1][torch.isin(line[:-1].long(), self.ids)]
+            if len(found):
+                self.has_warned = True
+                logger.warning(
+                    f"source {self.lines:,} contains the special token {self.dictionary[int(found[0])]}; if it is "
+                    'meant as text: --special-tokens text, in Python from_pretrained(..., special_tokens="text")'
+                )
+                return
 
 
 def warn_of_unknown(lines: Optional[Sequence[Tensor]], dictionary: PretrainedDictionary, name: str) -> None:
