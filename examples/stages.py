@@ -206,7 +206,7 @@ def examples_to_train_on(run: Setting) -> int:
 
 
 def generate(run: Setting) -> Iterator[Command]:
-    """From raw sources to outputs."""
+    """From raw sources to outputs, with the spaces that BERT's decoder leaves, as in the papers."""
     yield command(
         "python -m s2sft_fairseq.generate",
         checkpoint=run.checkpoint,
@@ -214,6 +214,7 @@ def generate(run: Setting) -> Iterator[Command]:
         output=run.outputs,
         skip_existing=True,
         cpu=run.cpu,
+        spacing="published",
         **run.recipe.generate,
     )
 

@@ -23,6 +23,7 @@ from .common.fairseq_patches import run_command
 from .metrics import METRICS, Examples, Files, Metric
 from .metrics.bootstrap import RESAMPLES
 from .metrics.metric import non_negative_int
+from .metrics.piece_marks import warn_of_pieces
 from .metrics.postprocessing.steps import STEPS, postprocess
 from .metrics.report import STANDARD_OUTPUT, Report, write_each, write_json
 
@@ -121,7 +122,9 @@ def listing(summaries: Dict[str, str]) -> str:
 def scored(metric: Metric, hypothesis: Path, args: argparse.Namespace) -> Examples:
     """Reads, post-processes and scores the outputs of one system."""
     texts = metric.read(Files(hypothesis, tuple(args.reference), args.source))
-    return metric.examples(*postprocess(texts, args.postprocess, most_words=args.trunc_len))
+    final = postprocess(texts, args.postprocess, most_words=args.trunc_len)
+    warn_of_pieces(final, joined=metric.joined_pieces)
+    return metric.examples(*final)
 
 
 def settings(args: argparse.Namespace) -> Dict[str, Any]:

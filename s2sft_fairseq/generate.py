@@ -6,7 +6,8 @@
 The checkpoint contains the model, its vocabulary and its tokenizer. Lines of similar length are batched together, and
 memory use does not grow with the input. The output gets its name only when it is complete; until then it is called
 OUTPUT.*.partial, and the same command with --skip-existing continues where a killed run stopped, with the same result
-as an uninterrupted run. Generated lines equal the D- lines of fairseq-interactive with the same flags.
+as an uninterrupted run. Generated lines equal the D- lines of fairseq-interactive with the same flags, but for spaces
+around signs, which are copied from the source where it has the same words (unless --spacing published is given).
 """
 
 import argparse

@@ -23,6 +23,7 @@ from . import hub_loading as loading
 from .common.errors import UserError
 from .common.pickled import pickled
 from .search.keyword_options import OF_FAIRSEQ, OF_PLUGIN, changed, check_names
+from .text.source_spacing import spaced_like
 from .text.text_items import Text, check_text, text_items
 
 
@@ -132,7 +133,7 @@ class S2SModel(GeneratorHubInterface):
         constraints = None if phrases is None else self.packed(phrases, len(sources))
         dataset = self.task.build_dataset_for_inference(*self.lines(sources), constraints=constraints)
         for place, found in self.infer(generator, dataset):
-            yield place, [self.hypothesis(one) for one in found[:nbest]]
+            yield place, [self.hypothesis(one, source=sources[place]) for one in found[:nbest]]
 
     def score(self, sources: Any, targets: Any) -> Any:
         """Scores each target as the output for its source: one :class:`Hypothesis` each.
@@ -224,11 +225,14 @@ class S2SModel(GeneratorHubInterface):
             raise UserError(f"{len(of_sources):,} lists of phrases for {count:,} sources; expected one per source")
         return pack_constraints([[line[:-1] for line in self.lines(group)[0]] for group in of_sources])
 
-    def hypothesis(self, found: Dict[str, Any]) -> Hypothesis:
-        """Converts one result of fairseq's generators."""
+    def hypothesis(self, found: Dict[str, Any], *, source: Optional[Text] = None) -> Hypothesis:
+        """Converts one result of fairseq's generators; its text is spaced like the source, if that is a text."""
         tokens = found["tokens"].cpu()
         scores = found["positional_scores"].float().cpu()
-        return Hypothesis(self.decode(tokens), float(found["score"]), tokens, scores)
+        text = self.decode(tokens)
+        if isinstance(source, str) and getattr(self.bpe, "restores_spacing", False):
+            text = spaced_like(text, source)
+        return Hypothesis(text, float(found["score"]), tokens, scores)
 
     def _apply(self, move: Any, *args: Any, **options: Any) -> "S2SModel":
         """What ``to``, ``cuda`` and ``half`` call; 8-bit weights stay on the CPU."""

@@ -22,6 +22,9 @@ from .training.finetuning_task import S2SFTTask
 BATCH = {"max_tokens": 12000, "batch_size": 64, "fp16": False}
 """Replaces the settings of the training: maximum source tokens and sentences per batch."""
 
+HOW_TO_TOKENIZE = ("special_tokens", "spacing")
+"""The options of a checkpoint's own tokenizer."""
+
 
 class Loaded(NamedTuple):
     """What fairseq's hub interface is built from, and the tokenizer (None: text is already tokenized)."""
@@ -90,4 +93,4 @@ def build_bpe(cfg: DictConfig, side: CheckpointVocabulary, overrides: Mapping[st
         return encoders.build_bpe(chosen)
     if chosen is not None and Path(chosen.get("s2s_ft_vocab") or "").exists():
         return encoders.build_bpe(chosen)
-    return side.tokenizer()
+    return side.tokenizer(**{name: overrides[name] for name in HOW_TO_TOKENIZE if name in overrides})

@@ -24,6 +24,7 @@ from fairseq.data.encoders import BPE_REGISTRY, TOKENIZER_REGISTRY, build_bpe, b
 from tqdm import tqdm
 
 from .common.atomic_files import write_line_files
+from .common.binarized_words import SpecialLines
 from .common.command_line import add_registered_options, command_parser
 from .common.fairseq_patches import run_command
 from .common.text_lines import count_lines, read_lines
@@ -49,6 +50,10 @@ class Pipeline:
         if hasattr(self.bpe, "encode_lines"):
             return self.bpe.encode_lines(lines)
         return [" ".join(self.bpe.encode(line).split()) for line in lines]
+
+    def special_tokens(self) -> tuple[str, ...]:
+        """The spellings that a text may have of the vocabulary's special tokens, if the encoder knows them."""
+        return tuple(getattr(self.bpe, "special_tokens", ()))
 
 
 def arguments(words: Optional[list[str]] = None) -> argparse.Namespace:
@@ -91,10 +96,14 @@ def check_line_counts(paths: Iterable[Path]) -> None:
 
 
 def pieces(pipeline: Pipeline, path: Path) -> Iterator[str]:
-    """Yields the pieces of every line of a file."""
+    """Yields the pieces of every line of a file; warns at the end if some are special tokens that the text spells."""
     lines = iter(tqdm(read_lines(path), desc=str(path), unit=" lines", mininterval=1))
+    special = SpecialLines(pipeline.special_tokens())
     while batch := list(itertools.islice(lines, BATCH)):
-        yield from pipeline.encode_lines(batch)
+        for line, found in zip(batch, pipeline.encode_lines(batch)):
+            special.read(line, found)
+            yield found
+    special.warn(str(path))
 
 
 def main(argv: Optional[list[str]] = None) -> None:

@@ -23,7 +23,8 @@ from .common.command_line import command_parser
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
 from .common.text_lines import read_all_lines
-from .metrics import METRICS
+from .metrics import METRICS, Texts
+from .metrics.piece_marks import warn_of_pieces
 from .search.length_penalty import gnmt_penalty
 from .search.nbest import NBestHypothesis, NBestLists, read_nbest
 
@@ -140,6 +141,8 @@ def best_weight(args: argparse.Namespace) -> float:
     """The weight with the best figure on the development set, the smallest one among ties; prints all figures."""
     goal, nbest = Goal.parse(args.metric), read_nbest(args.dev)
     references = references_of(nbest, args.dev, args.dev_references)
+    first = [hypotheses[0].text for hypotheses in nbest.hypotheses]
+    warn_of_pieces(Texts(first, references), joined=METRICS[goal.metric].joined_pieces)
     figures: Dict[float, float] = {}
     for weight in tqdm(sorted(args.weights), desc="weights", leave=False, disable=None):
         figures[weight] = goal.reached(chosen(nbest, RULES[args.by](weight, args.expected_length)), references)

@@ -96,7 +96,8 @@ def batches(lines: Iterable[Example]) -> Iterator[List[Example]]:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    tokenizer = AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=args.s2s_ft_vocab, vocab_add=args.vocab_add))
+    options = {name: getattr(args, name) for name in ("s2s_ft_vocab", "vocab_add", "special_tokens")}
+    tokenizer = AutoTokenizer.build_bpe(TokenizerOptions(**options))
     total = None if args.input == STANDARD else count_lines(args.input)
     shortened = 0
     with whole_lines(args.output) as write, tqdm(total=total, unit=" lines") as bar:

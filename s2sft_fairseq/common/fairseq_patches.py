@@ -20,22 +20,26 @@ of fairseq, torch, Python or sacrebleu may remove them without notice:
 import argparse
 import functools
 import io
+import itertools
 import os
 import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, List
+from typing import IO, Any, Callable, Iterator, List
 
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, file_chunker_utils
+from fairseq.binarizer import FileBinarizer
+from fairseq.data import indexed_dataset
 from fairseq.file_io import PathManager
 
+from . import binarized_words
 from .checkpoint_files import load_checkpoint
 from .compressed_files import compression_of
 from .errors import UserError, report_user_errors
 from .host import fairseq_command
-from .text_lines import count_lines
+from .text_lines import count_lines, read_lines
 from .torch_files import TYPES
 
 CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
@@ -56,8 +60,11 @@ def apply_patches() -> None:
     allow_checkpoint_types()
     copy_whole_files()
     execute_no_checkpoint()
+    end_lines_at_line_feeds()
     if fairseq_command() == "preprocess":
         check_texts_first()
+    if fairseq_command() == "interactive":
+        read_input_by_line_feeds()
 
 
 def ignore_warnings() -> None:
@@ -108,25 +115,72 @@ def execute_no_checkpoint() -> None:
     checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint
 
 
+def end_lines_at_line_feeds() -> None:
+    """Makes fairseq end the lines of texts that it binarizes, or reads with ``--dataset-impl raw``, at line feeds only.
+
+    Python's text files also end a line at a carriage return alone, so that one line of a source would become two
+    examples, and all later pairs would be shifted. The modules call ``open``, which is looked up in them first.
+    """
+    for module in (file_chunker_utils, indexed_dataset):
+        vars(module)["open"] = open_with_line_feeds
+
+
+def open_with_line_feeds(file: Any, mode: str = "r", **options: Any) -> IO[Any]:
+    """As ``open``, but only a line feed ends a line of text."""
+    return open(file, mode, **options) if "b" in mode else open(file, mode, newline="\n", **options)
+
+
+def read_input_by_line_feeds() -> None:
+    """Makes fairseq-interactive take one example per line feed, from a file and from standard input, in strict UTF-8.
+
+    fairseq's reader also ends lines at carriage returns, and would write more outputs than there are lines of input.
+    """
+    vars(command_module("interactive"))["buffered_read"] = buffered_lines
+
+
+def buffered_lines(path: str, buffer_size: int) -> Iterator[List[str]]:
+    """The lines of a file or of standard input (``-``), ``buffer_size`` at a time."""
+    lines = (line.strip() for line in read_lines(path))
+    while buffer := list(itertools.islice(lines, buffer_size)):
+        yield buffer
+
+
 def check_texts_first() -> None:
     """Makes fairseq-preprocess check the texts of this package's tasks before it writes anything.
 
     Otherwise it replaces invalid UTF-8, and writes sides of different lengths, which only training refuses.
     """
-    command = preprocess_module()
+    command = command_module("preprocess")
     binarize = command.main
 
     def main(args: argparse.Namespace) -> None:
         if args.task in CHECKED_TASKS:
             check_texts(args)
+            warn_of_odd_words()
         binarize(args)
 
     vars(command)["main"] = main
 
 
-def preprocess_module() -> ModuleType:
-    """The module of fairseq-preprocess, which is called ``__main__`` with ``python -m``."""
-    return sys.modules.get("fairseq_cli.preprocess", sys.modules["__main__"])
+def warn_of_odd_words() -> None:
+    """Makes fairseq-preprocess warn of text that is not tokenized, and of special tokens within a text.
+
+    fairseq only logs the share of unknown words at the level INFO, and knows no special tokens.
+    """
+    binarize = FileBinarizer.multiprocess_dataset
+
+    def binarize_and_warn(input_file: str, implementation: str, binarizer: Any, *args: Any, **options: Any) -> Any:
+        summary = binarize(input_file, implementation, binarizer, *args, **options)
+        binarized_words.warn_of_unknown(input_file, summary, binarizer.dict.unk_word)
+        binarized_words.warn_of_special(input_file, binarizer.dict)
+        return summary
+
+    FileBinarizer.multiprocess_dataset = staticmethod(binarize_and_warn)
+
+
+def command_module(name: str) -> ModuleType:
+    """The module of one of fairseq's commands, which is called ``__main__`` with ``python -m``."""
+    return sys.modules.get(f"fairseq_cli.{name}", sys.modules["__main__"])
 
 
 def check_texts(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from .scorers import mteval
 from .scorers.diversity import NgramTable
 from .scorers.meteor import Meteor, add_jar_option, measure
 from .texts import Files, Texts
+from .word_boundaries import warn_of_unspaced
 
 
 @register_metric("dialogue")
@@ -45,6 +46,7 @@ class Dialogue(Metric):
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
         """Scores each response against one or more references."""
+        warn_of_unspaced(references, "--metric dialogue")
         return Responses(
             hypotheses,
             counts=mteval.count(hypotheses, references),

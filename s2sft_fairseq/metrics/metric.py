@@ -69,9 +69,11 @@ class Metric(ABC):
 
     Attributes:
         summary: a line of help.
+        joined_pieces: the mark of those pieces that it joins itself, if any.
     """
 
     summary: ClassVar[str]
+    joined_pieces: ClassVar[str] = ""
 
     @classmethod  # noqa: B027  (most metrics have none)
     def add_options(cls, group: _ArgumentGroup) -> None:

@@ -11,6 +11,7 @@ from .metric import Examples, Metric, register_metric
 from .postprocessing.penn_treebank import LOWER_BRACKETS, penn_tokens
 from .scorers import coco
 from .scorers.meteor import Meteor, add_jar_option, measure
+from .word_boundaries import warn_of_unspaced
 
 Score = TypeVar("Score")
 
@@ -52,6 +53,7 @@ class QuestionGeneration(Metric):
     """
 
     summary = "question generation: BLEU-1/2/3/4, METEOR, ROUGE-L of COCO-caption, grouped by --source"
+    joined_pieces = "##"
 
     def __init__(self, *, qg_tokenization: str = "unilm", meteor_jar: Optional[Path] = None) -> None:
         self.tokenization = TOKENIZATIONS[qg_tokenization]
@@ -78,6 +80,7 @@ class QuestionGeneration(Metric):
         """
         if sources is None:
             raise UserError("--metric qg groups by source; expected --source FILE with the text of each question")
+        warn_of_unspaced(references, "--metric qg")
         outputs: Dict[str, str] = {}
         golds: Dict[str, List[str]] = {}
         for source, output, texts in zip(sources, hypotheses, references):

@@ -1,25 +1,40 @@
 """BLEU and chrF, from sacreBLEU's statistics of each example."""
 
+import functools
+from abc import abstractmethod
 from argparse import _ArgumentGroup
-from typing import Any, ClassVar, Dict, Optional, Sequence
+from typing import Any, ClassVar, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from ..common.errors import UserError
 from .metric import Examples, Metric, non_negative_int, register_metric
+from .word_boundaries import is_installed, suitable_tokenization
+
+TOKENIZATIONS = ("13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none")
+
+
+class Scorers(NamedTuple):
+    """sacreBLEU's own metric for a corpus, and the variant with which it scores single sentences."""
+
+    corpus: Any
+    alone: Any
 
 
 class StatisticsExamples(Examples):
     """Statistics of each example, whose sums sacreBLEU turns into a score.
 
     Args:
-        metric: has sacreBLEU's own metrics, which compute scores from sums of statistics.
+        figure: the name of the score.
+        scorers: sacreBLEU's own metrics, which compute scores from sums of statistics.
         statistics: K numbers per example [N, K].
     """
 
-    def __init__(self, metric: "SacreBleuMetric", statistics: np.ndarray) -> None:
-        self.metric = metric
+    def __init__(self, figure: str, scorers: "Scorers", statistics: np.ndarray) -> None:
+        self.figure = figure
+        self.scorers = scorers
         self.statistics = statistics
-        self.signature = str(metric.metric.get_signature())
+        self.signature = str(scorers.corpus.get_signature())
 
     def __len__(self) -> int:
         return len(self.statistics)
@@ -27,11 +42,11 @@ class StatisticsExamples(Examples):
     def figures(self, rows: Optional[np.ndarray] = None) -> Dict[str, float]:
         """The corpus-level score of these examples."""
         counts = np.ones(len(self)) if rows is None else np.bincount(rows, minlength=len(self))
-        return {self.metric.figure: score(self.metric.metric, counts @ self.statistics)}
+        return {self.figure: score(self.scorers.corpus, counts @ self.statistics)}
 
     def each(self) -> Dict[str, np.ndarray]:
         """The scores of each example alone, as sacreBLEU scores sentences."""
-        return {self.metric.figure: np.array([score(self.metric.alone, row) for row in self.statistics])}
+        return {self.figure: np.array([score(self.scorers.alone, row) for row in self.statistics])}
 
 
 def score(metric: Any, statistics: np.ndarray) -> float:
@@ -44,21 +59,22 @@ class SacreBleuMetric(Metric):
 
     Attributes:
         figure: the name of its only figure.
-        metric: sacreBLEU's own metric.
-        alone: the variant with which sacreBLEU scores single sentences.
     """
 
     figure: ClassVar[str]
-    metric: Any
-    alone: Any
+
+    @abstractmethod
+    def scorers(self, references: Sequence[Sequence[str]]) -> Scorers:
+        """sacreBLEU's metrics for texts like these references [N][R]."""
 
     def examples(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Optional[Sequence[str]] = None
     ) -> Examples:
         """Counts n-grams; several references are treated like several reference files of sacreBLEU."""
         streams = [list(stream) for stream in zip(*references)]
-        statistics = self.metric._extract_corpus_statistics(list(hypotheses), streams)
-        return StatisticsExamples(self, np.array(statistics))
+        scorers = self.scorers(references)
+        statistics = scorers.corpus._extract_corpus_statistics(list(hypotheses), streams)
+        return StatisticsExamples(self.figure, scorers, np.array(statistics))
 
 
 @register_metric("bleu")
@@ -66,8 +82,12 @@ class Bleu(SacreBleuMetric):
     """Corpus BLEU.
 
     Args:
-        tokenize: sacreBLEU's tokenization, ``13a`` by default.
+        tokenize: sacreBLEU's tokenization; by default ``13a``, or that of the references' script if it has no spaces
+            between words.
         lowercase: whether to ignore case.
+
+    Raises:
+        UserError: sacreBLEU has no such tokenization, or lacks a package for it.
     """
 
     summary = "sacreBLEU's BLEU"
@@ -76,15 +96,33 @@ class Bleu(SacreBleuMetric):
     def __init__(self, *, tokenize: Optional[str] = None, lowercase: bool = False) -> None:
         from sacrebleu.metrics.bleu import BLEU
 
-        self.metric = BLEU(tokenize=tokenize, lowercase=lowercase)
-        self.alone = BLEU(tokenize=tokenize, lowercase=lowercase, effective_order=True)
+        self.bleu = functools.partial(BLEU, lowercase=lowercase)
+        self.tokenize = tokenize
+        if tokenize is not None:
+            check_tokenization(tokenize)
+
+    def scorers(self, references: Sequence[Sequence[str]]) -> Scorers:
+        """BLEU with the tokenization that was asked for, or that the references need."""
+        tokenize = self.tokenize or suitable_tokenization(references)
+        return Scorers(self.bleu(tokenize=tokenize), self.bleu(tokenize=tokenize, effective_order=True))
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:
         """Adds tokenization and case."""
-        names = ("13a", "intl", "char", "zh", "none")
-        group.add_argument("--tokenize", choices=names, help="sacreBLEU's tokenization (default: 13a)")
+        group.add_argument(
+            "--tokenize",
+            choices=TOKENIZATIONS,
+            help="sacreBLEU's tokenization (default: 13a; for scripts without spaces between words, a suitable one)",
+        )
         group.add_argument("--lowercase", action="store_true", help="ignore case")
+
+
+def check_tokenization(name: str) -> None:
+    """Raises UserError if sacreBLEU cannot tokenize like this."""
+    if name not in TOKENIZATIONS:
+        raise UserError(f"BLEU has no tokenization {name!r}; expected one of {', '.join(TOKENIZATIONS)}")
+    if not is_installed(name):
+        raise UserError(f'tokenization {name} needs: pip install "sacrebleu[{name[:2]}]"')
 
 
 @register_metric("chrf")
@@ -101,7 +139,11 @@ class ChrF(SacreBleuMetric):
     def __init__(self, *, word_order: int = 0) -> None:
         from sacrebleu.metrics.chrf import CHRF
 
-        self.metric = self.alone = CHRF(word_order=word_order)
+        self.chrf = CHRF(word_order=word_order)
+
+    def scorers(self, references: Sequence[Sequence[str]]) -> Scorers:
+        """chrF, whatever the script: it counts characters."""
+        return Scorers(self.chrf, self.chrf)
 
     @classmethod
     def add_options(cls, group: _ArgumentGroup) -> None:

@@ -80,15 +80,18 @@ class CheckpointVocabulary(NamedTuple):
             "dict.*.txt of the training data next to the checkpoint, or name its directory with data=DIR (--data DIR)"
         )
 
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self, **options: Any) -> Tokenizer:
         """The model's tokenizer.
+
+        Args:
+            **options: of :class:`TokenizerOptions`, except for the vocabulary.
 
         Raises:
             UserError: the vocabulary files are in none of the folders.
         """
         for folder in (self.carried, *self.folders):
             if defines_tokenization(folder) and self.is_own(self.pretrained_vocabulary(folder)):
-                return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(folder)))
+                return AutoTokenizer.build_bpe(TokenizerOptions(s2s_ft_vocab=str(folder), **options))
         raise UserError(
             f"the model's tokenizer is neither in the checkpoint nor in {self.listed()}; name the pretrained directory "
             "with s2s_ft_vocab=DIR (--s2s-ft-vocab DIR), or another encoder with bpe=NAME (--bpe NAME) and its options"

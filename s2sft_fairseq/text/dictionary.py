@@ -14,6 +14,9 @@ from ..common.errors import UserError
 from . import vocabulary
 from .special_tokens import complete_spelling, is_ordinary, nearest_spelling
 
+FIRST_OTHER_WORD = 2**30
+"""The id of the first word that only scoring counts: far above the rows of any model."""
+
 
 class PretrainedDictionary(Dictionary):
     """Maps tokens to the rows of a pretrained model: the id of a token is its line number, counted from 0.
@@ -34,6 +37,7 @@ class PretrainedDictionary(Dictionary):
         self.symbols: List[str] = list(tokens)
         self.count: List[int] = [1] * len(self.symbols)
         self.indices: Dict[str, int] = {token: row for row, token in enumerate(self.symbols)}
+        self.other_words: Dict[str, int] = {}
         self.nspecial = 0
         special = complete_spelling(self.indices)
         if special is None:
@@ -82,13 +86,26 @@ class PretrainedDictionary(Dictionary):
         append_eos: bool = True,
         reverse_order: bool = False,
     ) -> Tensor:
-        """Like fairseq's, int32 [l], but several times as fast; never adds a token, because it would have no row."""
+        """Like fairseq's, int32 [l], but several times as fast; never adds a token, because it would have no row.
+
+        ``add_if_not_exist`` gives each unknown word an id of its own after the last row, for BLEU: fairseq-generate
+        scores whole words by their ids, and never counts an unknown word as correct.
+        """
         words = line_tokenizer(line)[:: -1 if reverse_order else 1]
-        ids = [self.indices.get(word, self.unk_index) for word in words]
+        if add_if_not_exist:
+            ids = [self.id_for_scoring(word) for word in words]
+        else:
+            ids = [self.indices.get(word, self.unk_index) for word in words]
         if consumer is not None:
             for word, row in zip(words, ids):
                 consumer(word, row)
         return torch.tensor([*ids, self.eos_index] if append_eos else ids, dtype=torch.int32)
+
+    def id_for_scoring(self, word: str) -> int:
+        """The id of a token, or for any other word an id that no token has or gets; equal words have equal ids."""
+        if word in self.indices:
+            return self.indices[word]
+        return FIRST_OTHER_WORD + self.other_words.setdefault(word, len(self.other_words))
 
     def mask(self) -> int:
         """The id of the mask token."""

@@ -12,6 +12,7 @@ from fairseq.tasks.fairseq_task import StatefulContainer
 from torch import Tensor
 
 from ..common.errors import UserError
+from ..common.host import fairseq_command
 from ..common.registered_options import check_declared
 from ..data.binarized import (
     BinarizedSplit,
@@ -22,6 +23,7 @@ from ..data.binarized import (
     frame_pair,
     shared_vocabulary,
 )
+from ..data.odd_tokens import SpecialTokens, UnknownTokens, warn_of_unknown
 from ..data.pair_dataset import PairDataset
 from ..models.options import ModelOptions, table_sizes
 from ..models.precision import FLOAT16_ON_CPU
@@ -37,7 +39,7 @@ from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
 from .progress import Progress
-from .validation import Evaluation
+from .validation import Evaluation, carried_tokenizer
 from .validation_options import check_validation, metric_names
 
 logger = logging.getLogger(__name__)
@@ -65,12 +67,14 @@ class S2SFTTask(FairseqTask):
     objective: FinetuningObjective
     model_cfg: ModelOptions
     model: S2SFTModel
+    special_tokens: SpecialTokens
 
     def __init__(self, cfg: TaskOptions, dictionary: PretrainedDictionary) -> None:
         super().__init__(cfg)
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
+        self.unknown_tokens = UnknownTokens(dictionary, "the input")
 
     def __getstate__(self) -> Dict[str, Any]:
         """What is copied and pickled: everything, but fairseq's container of the state, which cannot be copied."""
@@ -155,6 +159,8 @@ class S2SFTTask(FairseqTask):
         check_declared(self.cfg, str(planned.options.finetune_method), OBJECTIVES, "--finetune-method")
         self.objective = planned.method(self.dictionary, planned.segments, self.cfg)
         self.state.merge_state_dict(planned.task_state)
+        separator = [self.dictionary.eos()] if planned.segments.parts else []
+        self.special_tokens = SpecialTokens(self.dictionary, allowed=separator)
 
     def check_training(self) -> None:
         """Raises UserError for what fairseq would fail on, or silently ignore, when training starts."""
@@ -164,6 +170,20 @@ class S2SFTTask(FairseqTask):
         restore = self.cfg.restore_file
         if restore != "checkpoint_last.pt" and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected an existing one, or no such flag")
+
+    def build_bpe(self, args: Any) -> Any:
+        """As fairseq's, but fairseq-interactive without ``--bpe`` uses the tokenizer that the checkpoint contains.
+
+        That is loaded by then. Input that is tokenized already needs ``--bpe s2s_ft_pieces``.
+        """
+        bpe = super().build_bpe(args)
+        if bpe is None and fairseq_command() == "interactive":
+            bpe = carried_tokenizer(self)
+            if bpe is not None:
+                logger.info(
+                    "the input is tokenized as the checkpoint says; --bpe s2s_ft_pieces: it is tokenized already"
+                )
+        return bpe
 
     def build_criterion(self, cfg: Any) -> SlotCriterion:
         """Builds the loss, which must be one over labelled slots: any other would train without the method's noise.
@@ -216,6 +236,8 @@ class S2SFTTask(FairseqTask):
         training = split == self.cfg.train_subset
         binarized = BinarizedSplit(data_folder(self.cfg.data, epoch) / split, self.dictionary, self.cfg.dataset_impl)
         pair = binarized.pair(str(self.cfg.source_lang), str(self.cfg.target_lang), with_target=training)
+        for side, lines in pair._asdict().items():
+            warn_of_unknown(lines, self.dictionary, f"{binarized.prefix}, {side}s")
         self.datasets[split] = self.pairs(*pair, training=training)
 
     def pairs(
@@ -255,6 +277,8 @@ class S2SFTTask(FairseqTask):
         **kwargs: Any,
     ) -> PairDataset:
         """Frames and cuts raw sources (each with its end token) as in training."""
+        self.unknown_tokens.count(src_tokens)
+        self.special_tokens.read(src_tokens)
         source = ListDataset(src_tokens, src_lengths)
         return self.pairs(source, None, training=False, constraints=constraints)
 

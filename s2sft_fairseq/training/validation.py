@@ -14,6 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..common.errors import UserError
+from ..metrics import Texts
+from ..metrics.piece_marks import warn_of_pieces
 from ..models.seq2seq_model import S2SFTModel
 from ..text import checkpoint_vocabulary
 from ..text.tokenizers.auto import AutoTokenizer
@@ -67,6 +69,7 @@ class Evaluation:
             generated = gather(dict(self.examples()), processes=self.batches.num_shards)
         ordered = [generated[index] for index in sorted(generated)]
         self.print_samples(ordered)
+        warn_of_pieces(Texts([one.hypothesis for one in ordered], [[one.reference] for one in ordered]))
         return {name: value for metric in self.metrics for name, value in score(metric, ordered).items()}
 
     def print_samples(self, examples: Sequence[Example]) -> None:

@@ -165,10 +165,27 @@ class TestTexts:
         assert not (tmp_path / "bin").exists()
 
 
+@slow
+class TestLineFeeds:
+    """More in tests/commands/test_odd_line_ends.py."""
+
+    def test_binarizing(self, bert: Path, tmp_path: Path) -> None:
+        """end_lines_at_line_feeds"""
+        write_lines(tmp_path / "train.src", ["w1\rw2", "w3"])
+        write_lines(tmp_path / "train.tgt", ["w1", "w2"])
+        said = run(preprocess_command(tmp_path, tmp_path / "bin", bert))
+        assert "train.src: 2 sents, 5 tokens" in said.out + said.err
+
+    def test_interactive(self, data: Path, imported: Dict[str, Path]) -> None:
+        """read_input_by_line_feeds"""
+        command = ["fairseq-interactive", data, *PLUGIN, "--path", imported["masked"], "--cpu"]
+        assert run(command, stdin=b"w1\rw2\nw3\n").out.count("\nH-") == 2
+
+
 def test_every_patch_has_a_test() -> None:
     """The docstrings of the tests above name the patches."""
     applied = re.findall(r"^ {4,}(\w+)\(\)$", source_of("apply_patches"), re.MULTILINE)
-    assert len(applied) == 7
+    assert len(applied) == 9
     tests = Path(__file__).read_text(encoding="utf-8")
     assert [name for name in applied if f'"""{name}"""' not in tests] == []
 

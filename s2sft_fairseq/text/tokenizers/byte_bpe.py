@@ -26,6 +26,7 @@ class ByteBPETokenizer(Tokenizer):
     """
 
     model_type = "BPE"
+    space_mark = SPACE
 
     @classmethod
     def serves(cls, path: Path) -> bool:

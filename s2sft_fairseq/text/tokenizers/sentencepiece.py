@@ -26,6 +26,7 @@ class SentencePieceTokenizer(Tokenizer):
     """Tokenizes text like XLM-R's tokenizer."""
 
     model_type = "Unigram"
+    space_mark = SPACE
 
     @classmethod
     def serves(cls, path: Path) -> bool:

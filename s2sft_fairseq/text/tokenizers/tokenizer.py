@@ -7,9 +7,9 @@ built from the family's own files in the same way as in `transformers`, so that 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
@@ -32,6 +32,20 @@ class TokenizerOptions(FairseqDataclass):
             "help": "file of tokens to add to the pretrained vocabulary, one per line; they are kept whole in text"
         },
     )
+    special_tokens: ChoiceEnum(["whole", "text"]) = field(  # type: ignore[valid-type]
+        default="whole",
+        metadata={
+            "help": "whole: [SEP], </s> and the like in a text are special tokens, as in transformers, and [SEP] "
+            "separates the parts of a source; text: they are split like other text"
+        },
+    )
+    spacing: ChoiceEnum(["restored", "published"]) = field(  # type: ignore[valid-type]
+        default="restored",
+        metadata={
+            "help": "WordPiece outputs: restored: spaces as in written text; published: as BERT's decoder leaves them, "
+            "such as $ 1, 000"
+        },
+    )
 
 
 class Tokenizer(ABC):
@@ -47,10 +61,19 @@ class Tokenizer(ABC):
     model_type: str
     """The name of this kind of model in tokenizer.json."""
 
+    space_mark: ClassVar[Optional[str]] = None
+    """What stands for the space before a word, if the family marks it."""
+
+    loses_spaces: ClassVar[bool] = False
+    """Whether its pieces do not show which signs had spaces around them."""
+
     def __init__(self, cfg: TokenizerOptions) -> None:
         path = vocabulary_path(cfg)
         self.fast_tokenizer = self.load(path)
+        self.special_tokens = complete_spelling(vocabulary.read(path)) or ()
         self.add(path, cfg.vocab_add)
+        self.fast_tokenizer.encode_special_tokens = str(cfg.special_tokens) == "text"
+        self.restores_spacing = self.loses_spaces and str(cfg.spacing) == "restored"
         ids = self.fast_tokenizer.get_vocab()
         self.pieces = self.spell(ids, path)
         self.tokens = {self.pieces[row]: token for token, row in ids.items()}
@@ -108,9 +131,18 @@ class Tokenizer(ABC):
         return [" ".join([self.pieces[row] for row in encoding.ids]) for encoding in encodings]
 
     def decode(self, x: str) -> str:
-        """Joins pieces into one line of text."""
-        text = self.join([self.tokens.get(piece, piece) for piece in x.split()])
+        """Joins pieces into one line of text; leaves words apart that ``--remove-bpe`` has joined already."""
+        pieces = x.split()
+        if self.are_words(pieces):
+            return " ".join(pieces)
+        text = self.join([self.tokens.get(piece, piece) for piece in pieces])
         return " ".join(text.splitlines()).strip()
+
+    def are_words(self, pieces: Sequence[str]) -> bool:
+        """Whether these are words instead of pieces: none has a mark of a space, and some are not in the vocabulary."""
+        if self.space_mark is None or any(self.space_mark in self.tokens.get(piece, piece) for piece in pieces):
+            return False
+        return any(piece not in self.tokens and not piece.startswith("<") for piece in pieces)
 
 
 def vocabulary_path(cfg: TokenizerOptions) -> Path:
