@@ -25,12 +25,14 @@ from commands import (
     make_bert,
     train_command,
 )
+from fairseq import checkpoint_utils
 from omegaconf import OmegaConf
 
 from s2sft_fairseq import S2SModel, import_pretrained
 from s2sft_fairseq.common.checkpoint_files import load_checkpoint
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.common.evaluated_options import EVALUATED, is_plain
+from s2sft_fairseq.common.fairseq_patches import execute_no_checkpoint
 
 EXECUTE, ENFORCE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 Content = Dict[str, Any]
@@ -70,7 +72,7 @@ FORMATS: Dict[str, Callable[[Content, Path], None]] = {
     "protocol 4": lambda content, path: torch.save(content, path, pickle_protocol=4),
     "pickle": lambda content, path: path.write_bytes(pickle.dumps(content["args"], protocol=2)) and None,
     "tar": in_tar,
-    "fairseq": lambda content, path: fairseq.checkpoint_utils.torch_persistent_save(content, str(path)),
+    "fairseq": lambda content, path: checkpoint_utils.torch_persistent_save(content, str(path)),
 }
 
 
@@ -118,6 +120,17 @@ def test_no_place_runs(content: Content, place: List[Any], tmp_path: Path, monke
     with pytest.warns(UserWarning, match=EXECUTE):
         torch.load(tmp_path / "model.pt")
     assert (tmp_path / "executed").exists(), "the payload is harmless: this test shows nothing"
+
+
+def test_fairseqs_reader_in_commands(content: Content, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``execute_no_checkpoint``; :class:`TestCommands` runs the commands."""
+    monkeypatch.setenv(EXECUTE, "1")
+    monkeypatch.setattr(checkpoint_utils, "load_checkpoint_to_cpu", checkpoint_utils.load_checkpoint_to_cpu)
+    torch.save({**content, "args": Payload(tmp_path / "executed")}, tmp_path / "model.pt")
+    execute_no_checkpoint()
+    with pytest.raises(UserError, match="holds more than weights"):
+        checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "model.pt")])
+    assert not (tmp_path / "executed").exists()
 
 
 def test_whole_modules_and_programs(content: Content, tmp_path: Path) -> None:
