@@ -21,7 +21,6 @@ report.json.
 import argparse
 import json
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,6 +55,8 @@ def arguments() -> argparse.Namespace:
     shows = args.list or args.estimate
     if missing and not shows:
         parser.error("expected " + ", ".join(f"--{name} DIR" for name in missing) + " (or --list, --estimate)")
+    if args.stage == "develop" and args.grid is None:
+        parser.error("--stage develop scores the trainings of --grid on the development set; add --grid")
     for name in ("raw", "pretrained") if not (shows or args.dry_run) else ():
         if not getattr(args, name).is_dir():
             parser.error(f"--{name} {getattr(args, name)} is not a folder")
@@ -128,8 +129,6 @@ def main() -> None:
 
 def run_once(run: Setting, args: argparse.Namespace) -> None:
     """Runs the stages of one training, and shows what came out."""
-    if args.stage == "develop":
-        sys.exit("--stage develop scores the trainings of --grid on the development set; add --grid")
     for stage in [args.stage] if args.stage else STAGES:
         do(stage, run, dry=args.dry_run)
     if run.figures.exists() and not args.dry_run:

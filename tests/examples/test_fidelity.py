@@ -10,6 +10,7 @@ from stages import STAGES, Setting
 
 from s2sft_fairseq.common.registered_options import check_declared
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
+from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 
 SYSTEMS = [recipe for task in tasks() for recipe in recipes(task)]
 BLOCKING: Dict[Tuple[str, str], str] = {
@@ -121,3 +122,11 @@ def test_grid_of_s2s_ft() -> None:
     assert base == {"lr": ["5e-5", "7e-5", "1e-4"], **shared}
     assert large == {"lr": ["1e-5", "1.5e-5", "2e-5", "3e-5"], **shared}
     assert not choose("cnndm", paper="unilm").grid
+
+
+@pytest.mark.parametrize("recipe", [r for r in SYSTEMS if "source-layout" in r.train], ids=name_of)
+def test_layouts_run_with_any_encoder(recipe: Recipe) -> None:
+    """The tables that a recipe asks for are large enough, whatever the encoder brings along."""
+    settings = {**{"source-type-id": 0, "turn-rows": 0}, **recipe.train}
+    segments = LAYOUTS[settings["source-layout"]](source=settings["source-type-id"], target=settings["target-type-id"])
+    segments.check(TableSizes(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))

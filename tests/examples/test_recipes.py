@@ -31,7 +31,6 @@ from stages import STAGES, Setting, schedule
 from s2sft_fairseq import evaluate, generate
 from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.slots import collate
-from s2sft_fairseq.objectives.source_layouts import LAYOUTS, TableSizes
 from s2sft_fairseq.text import vocabulary
 
 DRIVER = ["python", "examples/run.py"]
@@ -245,14 +244,6 @@ def test_unknown_words_become_the_model_s_own_token_but_in_references() -> None:
     packer, example = Packer(None, None, unknown=["<unk>", "UNK"]), Example("a UNK , <unk>", "UNKs UNK")
     assert packer.pair(example) == ("a [UNK] , [UNK]", "UNKs [UNK]")
     assert reference(example) == "UNKs UNK"
-
-
-@pytest.mark.parametrize("recipe", [r for r in SYSTEMS if "source-layout" in r.train], ids=name_of)
-def test_layouts_run_with_any_encoder(recipe: Recipe) -> None:
-    """The tables that a recipe asks for are large enough, whatever the encoder brings along."""
-    settings = {**{"source-type-id": 0, "turn-rows": 0}, **recipe.train}
-    segments = LAYOUTS[settings["source-layout"]](source=settings["source-type-id"], target=settings["target-type-id"])
-    segments.check(TableSizes(segments=settings["type-vocab-size"], turns=settings["turn-rows"]))
 
 
 def in_this_process(words: List[str]) -> None:

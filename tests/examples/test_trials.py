@@ -7,7 +7,7 @@ import shlex
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import commands
 import execution
@@ -144,6 +144,15 @@ def drive(monkeypatch: pytest.MonkeyPatch, folder: Path, encoder: Path, *more: s
     less = ["--limit", 8, "--epochs", 2, "--cpu"]
     monkeypatch.setattr("sys.argv", list(map(str, ["run.py", "gigaword-fr", *files, *less, *more])))
     driver.main()
+
+
+@pytest.mark.parametrize("more", [(), ("--runs", "2")])
+def test_without_a_grid_nothing_is_to_be_chosen(
+    more: Tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        drive(monkeypatch, tmp_path, tmp_path, "--stage", "develop", *more)
+    assert capsys.readouterr().err.strip().endswith("on the development set; add --grid")
 
 
 def figures_in(work: Path, rate: str, name: str) -> List[Figures]:
