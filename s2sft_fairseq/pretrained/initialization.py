@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import UserError
-from ..models.layers.parameter_names import HEAD_DENSE, POSITIONS, SEGMENTS, TOKENS, TURNS
+from ..models.layers.parameter_names import HEAD_DENSE, HEAD_DENSE_BIAS, POSITIONS, SEGMENTS, TOKENS, TURNS
 from ..models.layers.transformer import Transformer, initialize
 from ..text.dictionary import PretrainedDictionary
 from .checkpoint import Pretrained
@@ -70,6 +70,10 @@ VOCABULARY = (TOKENS, "lm_head.bias")
 """Tables with one row per token. Where they are longer than the vocabulary, the last rows belong to no token: cut."""
 
 
+LINEAR_GELU = 3.0
+"""GELU of x is x to within 0.01 from about here on, and hidden states, being normalized, are of the order of 1."""
+
+
 class CopiedRow(NamedTuple):
     """A token that is initialized with the weights of another, and the rows of both."""
 
@@ -123,7 +127,7 @@ def initialize_from_pretrained(
     fresh = initialize_rest(transformer)
     if fresh:
         notes.append(("initialized afresh", ", ".join(fresh)))
-    if HEAD_DENSE in fresh and make_identity(transformer.lm_head.dense):
+    if HEAD_DENSE in fresh and pass_on(transformer.lm_head.dense, fresh_bias=HEAD_DENSE_BIAS in fresh):
         notes.append((HEAD_DENSE, "the identity, which learns faster than a random matrix"))
     unused = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
     if unused:
@@ -191,17 +195,21 @@ def initialize_rest(transformer: Transformer) -> List[str]:
     return fresh
 
 
-def make_identity(dense: nn.Linear) -> bool:
-    """Makes a layer the identity if it is square, and returns whether it is.
+def pass_on(dense: nn.Linear, *, fresh_bias: bool) -> bool:
+    """Makes the dense layer of a head that the checkpoint lacks pass on what it gets, and returns whether it does.
 
-    So begins the dense layer of a head that the checkpoint lacks: what the last layer says of a token is compared with
-    the token table as it is, not through a random matrix, which training would first have to undo (our own; measured
-    in docs/encoders.md). Where the token table is narrower than the layers, the random matrix stays.
+    It becomes the identity, with a bias (if that is missing, too) that lifts its outputs to where GELU is linear;
+    LayerNorm takes it off again. So the hidden states are at first compared with the token table as they are, not
+    through a random matrix, which training would have to undo (our own; measured in docs/encoders.md). Where the table
+    is narrower than the layers, the random matrix stays.
     """
     rows, columns = dense.weight.shape
-    if rows == columns:
-        nn.init.eye_(dense.weight)
-    return rows == columns
+    if rows != columns:
+        return False
+    nn.init.eye_(dense.weight)
+    if fresh_bias:
+        nn.init.constant_(dense.bias, LINEAR_GELU)
+    return True
 
 
 def check_fit(pretrained: Pretrained, own: Mapping[str, Shape]) -> None:

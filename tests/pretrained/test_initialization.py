@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import sampled_from, sets
 from oracles import Checkpoint
 from tiny_checkpoints import BERT_VOCABULARY, FORMATS, bert, ernie_gen, roberta
+from torch.nn.functional import layer_norm
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.models.layers.parameter_names import HEAD
@@ -25,6 +26,7 @@ from s2sft_fairseq.models.options import ModelOptions, complete, transformer_sha
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
 from s2sft_fairseq.pretrained.checkpoint import Pretrained, read
 from s2sft_fairseq.pretrained.initialization import (
+    LINEAR_GELU,
     CopiedRow,
     copied_rows,
     copy_segments,
@@ -156,7 +158,8 @@ def test_any_part_of_the_head_may_be_missing(with_head: Path, missing: Set[str])
     """What is there is loaded; what is not begins as if the head passed the hidden states on to the token table."""
     opened, expected = read(with_head), dict(read(with_head).tensors())
     ours = initialized(without(opened, missing), rows=opened.rows()).lm_head.state_dict()
-    start = {"dense.weight": torch.eye(24), "norm.weight": torch.ones(24)}
+    bias = torch.full((24,), LINEAR_GELU if "lm_head.dense.weight" in missing else 0.0)
+    start = {"dense.weight": torch.eye(24), "dense.bias": bias, "norm.weight": torch.ones(24)}
     for name, tensor in ours.items():
         whole = f"lm_head.{name}"
         fresh = start.get(name, torch.zeros(tensor.shape))
@@ -176,6 +179,14 @@ def test_only_a_missing_head_begins_as_the_identity(
     assert is_identity == (square and not made.head)
     assert ("lm_head.dense.weight         the identity" in caplog.text) == is_identity
     assert weight.std() > 0.01
+
+
+def test_a_missing_head_passes_on_hidden_states(tmp_path: Path) -> None:
+    """At first it is LayerNorm, but for what GELU bends: nothing to speak of near 0, where LayerNorm's outputs are."""
+    made = FORMATS["bert, headless"](tmp_path)
+    head = filled(made, rows=len(made.vocabulary)).lm_head
+    hidden = torch.randn(50, 24, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    torch.testing.assert_close(head(hidden), layer_norm(hidden, (24,)), atol=0.15, rtol=0)
 
 
 def test_no_segments_when_asked(tmp_path: Path) -> None:
