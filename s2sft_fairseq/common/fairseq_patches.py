@@ -27,15 +27,14 @@ from types import ModuleType
 from typing import Callable, List
 
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, options
 from fairseq.file_io import PathManager
 
 from .checkpoint_files import TYPES, names_its_checkpoint
 from .errors import UserError, report_user_errors
+from .fairseq_flags import CHECKED_TASKS, check_preprocessing, with_checked_flags
 from .host import fairseq_command
 from .text_lines import count_lines
-
-CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
 
 def run_command(main: Callable[[], object]) -> None:
@@ -53,6 +52,7 @@ def apply_patches() -> None:
     allow_checkpoint_types()
     copy_whole_files()
     name_unreadable_checkpoints()
+    check_flags_first()
     if fairseq_command() == "preprocess":
         check_texts_first()
 
@@ -106,6 +106,14 @@ def name_unreadable_checkpoints() -> None:
     checkpoint_utils.load_checkpoint_to_cpu = names_its_checkpoint(checkpoint_utils.load_checkpoint_to_cpu)
 
 
+def check_flags_first() -> None:
+    """Makes fairseq's commands take --bf16 for a precision instead of a TPU, and refuse what cannot work at once.
+
+    The commands look up the function that parses their flags after they have imported the package.
+    """
+    options.parse_args_and_arch = with_checked_flags(options.parse_args_and_arch)
+
+
 def check_texts_first() -> None:
     """Makes fairseq-preprocess check the texts of this package's tasks before it writes anything.
 
@@ -116,6 +124,7 @@ def check_texts_first() -> None:
 
     def main(args: argparse.Namespace) -> None:
         if args.task in CHECKED_TASKS:
+            check_preprocessing(args)
             check_texts(args)
         binarize(args)
 
