@@ -165,10 +165,23 @@ class TestTexts:
         assert not (tmp_path / "bin").exists()
 
 
+@slow
+class TestFlags:
+    """check_flags_first"""
+
+    @pytest.mark.parametrize("command", [["fairseq-train"], ["python", "-m", "fairseq_cli.train"]])
+    def test_bf16_asks_for_no_tpu(self, data: Path, tmp_path: Path, command: List[str]) -> None:
+        _, *arguments = train_command(data, tmp_path / "save", encoder_layers=1, max_update=1, bf16=True)
+        run([*command, *arguments])
+
+    def test_what_cannot_work_is_refused(self, data: Path, tmp_path: Path) -> None:
+        assert "torch_xla" in mistake(train_command(data, tmp_path / "save", tpu=True))
+
+
 def test_every_patch_has_a_test() -> None:
     """The docstrings of the tests above name the patches."""
     applied = re.findall(r"^ {4,}(\w+)\(\)$", source_of("apply_patches"), re.MULTILINE)
-    assert len(applied) == 7
+    assert len(applied) == 8
     tests = Path(__file__).read_text(encoding="utf-8")
     assert [name for name in applied if f'"""{name}"""' not in tests] == []
 
