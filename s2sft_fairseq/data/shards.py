@@ -1,8 +1,13 @@
 """Shards of a split or a text (``--num-shards``, ``--shard-id``), whose results together are those of the whole."""
 
+import logging
+import sys
 from typing import Any, Dict, Mapping
 
 from ..common.errors import UserError
+from ..common.host import fairseq_command
+
+logger = logging.getLogger(__name__)
 
 
 def check_shard(shard: int, count: int) -> None:
@@ -21,6 +26,25 @@ def batches_of_shard(shard: int, count: int, options: Mapping[str, Any]) -> Dict
     """
     processes, process = options.get("num_shards", 1), options.get("shard_id", 0)
     return {**options, "num_shards": processes * count, "shard_id": shard + process * count}
+
+
+def end_without_batches(shard: int, count: int, batches: int) -> None:
+    """Ends fairseq-generate, which has written what there is, before it divides by the time that nothing took.
+
+    Args:
+        shard, count: which of how many.
+        batches: of the whole split.
+
+    Raises:
+        UserError: another command has nothing to do.
+    """
+    if shard < batches:
+        return
+    found = f"--shard-id {shard} is empty: the split has {batches} batches, fewer than --num-shards {count}"
+    if fairseq_command() == "generate":
+        logger.warning(found)
+        sys.exit(0)
+    raise UserError(f"{found}; expected fewer shards, or a smaller --batch-size")
 
 
 def lines_of_shard(shard: int, count: int, total: int) -> range:

@@ -22,7 +22,7 @@ from ..data.binarized import (
     shared_vocabulary,
 )
 from ..data.pair_dataset import PairDataset
-from ..data.shards import batches_of_shard, check_shard
+from ..data.shards import batches_of_shard, check_shard, end_without_batches
 from ..models.options import ModelOptions, table_sizes
 from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
@@ -174,11 +174,13 @@ class S2SFTTask(FairseqTask):
         The data workers still read ahead.
 
         Raises:
-            UserError: there is no such shard.
+            UserError: there is no such shard, or it has no batch to validate.
         """
         check_shard(self.cfg.shard_id, self.cfg.num_shards)
         options = batches_of_shard(self.cfg.shard_id, self.cfg.num_shards, options)
         batches = super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
+        if self.cfg.num_shards > 1:
+            end_without_batches(self.cfg.shard_id, self.cfg.num_shards, len(batches.frozen_batches))
         if batches.dataset.seed is not None:
             self.progress.begin(batches)
         elif self.evaluation is not None:
@@ -202,16 +204,7 @@ class S2SFTTask(FairseqTask):
         self.progress.after_update(update_num)
 
     def reduce_metrics(self, logging_outputs: List[Dict[str, Any]], criterion: SlotCriterion) -> None:
-        """Logs the loss, in training also the progress, in validation also the figures of generated text.
-
-        Raises:
-            UserError: the shard to validate has no batch.
-        """
-        if not any(output.get("sample_size") for output in logging_outputs) and self.cfg.num_shards > 1:
-            raise UserError(
-                f"--shard-id {self.cfg.shard_id}: there are fewer batches than --num-shards {self.cfg.num_shards}, so "
-                "this shard has nothing to validate; expected fewer shards, or a smaller --batch-size"
-            )
+        """Logs the loss, in training also the progress, in validation also the figures of generated text."""
         if criterion.training:
             self.progress.log(logging_outputs)
         elif self.evaluation is not None:

@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import pytest
-from commands import ERROR, PLUGIN, attempt, generate_command, hypotheses, mistake, run, train_command
+from commands import PLUGIN, generate_command, hypotheses, mistake, run, train_command
+from fork_server import Done
 
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.data.shards import batches_of_shard, check_shard, lines_of_shard
@@ -64,9 +65,10 @@ class TestGenerate:
         assert "fairseq-interactive answers all lines" in mistake(interactive, stdin=b"w1\nw2\n")
 
 
-def validated(out: str) -> List[float]:
-    """The loss and the number of tokens that fairseq-validate logs."""
-    return [float(number) for number in re.findall(r"\| (?:loss|wpb) ([\d.]+)", out)]
+def validated(done: Done) -> float:
+    """The loss that fairseq-validate logs."""
+    (loss,) = re.findall(r"\bloss ([\d.]+)", done.out + done.err)
+    return float(loss)
 
 
 @slow
@@ -77,11 +79,13 @@ class TestValidate:
         """One batch of nothing counts for nothing; a shard without a batch says so."""
         path = ["--path", imported["masked"], "--batch-size", 5, "--cpu", "--log-format", "simple"]
         command = ["fairseq-validate", data, *PLUGIN, *path]
-        for shard, count in ((0, 2), (1, 2)):
-            done = run([*command, "--num-shards", count, "--shard-id", shard])
-            assert "loss" in done.out + done.err
-        done = attempt([*command, "--num-shards", 9, "--shard-id", 8])
-        assert f"{ERROR} --shard-id 8: there are fewer batches" in done.err
+        whole, *parts = (
+            validated(run([*command, "--num-shards", count, "--shard-id", shard]))
+            for count, shard in ((1, 0), (2, 0), (2, 1))
+        )
+        assert len({whole, *parts}) == 3
+        assert min(parts) < whole < max(parts)
+        assert "--shard-id 8 is empty" in mistake([*command, "--num-shards", 9, "--shard-id", 8])
 
 
 @slow
