@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 import pytest
 import torch
-from commands import generate_command, mistake, preprocess_command, run, train_command
+from commands import generate_command, mistake, preprocess_command, run, torchrun, train_command
 
 from s2sft_fairseq.common import fairseq_flags
 from s2sft_fairseq.common.errors import UserError, one_line
@@ -179,6 +179,19 @@ class TestCommands:
     def test_language_models(self, data: Path, imported: Dict[str, Path]) -> None:
         line = mistake(generate_command(data, imported["masked"], lm_path=imported["masked"]))
         assert "--lm-path" in line
+
+    def test_dictionaries(self, bert: Path, texts: Path, tmp_path: Path) -> None:
+        """The same one twice works; two do not."""
+        command = preprocess_command(texts, tmp_path / "bin", bert)
+        run([*command, "--tgtdict", bert])
+        assert "--joined-dictionary is one" in mistake([*command, "--tgtdict", bert / "vocab.txt"])
+
+    def test_launched_processes(self, data: Path, tmp_path: Path) -> None:
+        """Without a word about backends."""
+        words = torchrun(data, tmp_path / "save", encoder_layers=1, max_update=1)
+        backends = ("--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp")
+        done = run([word for word in words if word not in backends])
+        assert "training on 2 devices" in done.out + done.err
 
     def test_processes_on_a_cpu(self, data: Path, tmp_path: Path) -> None:
         line = mistake(train_command(data, tmp_path / "save", encoder_layers=1, distributed_world_size=2))

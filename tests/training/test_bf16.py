@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-import torch
 from commands import (
     PLUGIN,
     ROOT,
-    assert_equal_weights,
     generate_command,
     hypotheses,
     mistake,
@@ -20,19 +18,26 @@ from commands import (
 
 pytestmark = pytest.mark.slow
 
-FLAGS = ("bf16", "memory_efficient_bf16")
-
 
 def logged(out: str, name: str) -> List[float]:
     """A figure of every validation."""
     return [float(value) for value in re.findall(rf"\| valid\S* \|.*?\b{name} ([\d.]+)", out)]
 
 
+def is_rounded(save: Path) -> bool:
+    """Whether bfloat16 can hold the weights of a run's last checkpoint, in which fairseq stores float32."""
+    tensors = weights(save / "checkpoint_last.pt").values()
+    return all(tensor.equal(tensor.bfloat16().float()) for tensor in tensors)
+
+
 @pytest.mark.parametrize(
     ("flag", "optimizer"), [("bf16", "adam"), ("bf16", "s2s_ft_adamw"), ("memory_efficient_bf16", "adam")]
 )
 def test_trained_and_resumed(bert: Path, data: Path, tmp_path: Path, flag: str, optimizer: str) -> None:
-    """It learns as float32 does, and two and two updates are four, with validation by generation."""
+    """It learns as float32 does, also from a checkpoint on, with validation by generation.
+
+    fairseq's checkpoints hold the rounded weights, not the float32 ones that the optimizer updates.
+    """
     options = dict(pretrained=bert, optimizer=optimizer, lr="1e-3", eval_rouge=True, finetune_method="masked")
     whole = run(train_command(data, tmp_path / "whole", max_update=4, **options, **{flag: True}))
     exact = run(train_command(data, tmp_path / "float32", max_update=4, **options))
@@ -40,10 +45,10 @@ def test_trained_and_resumed(bert: Path, data: Path, tmp_path: Path, flag: str, 
     assert loss == pytest.approx(expected, rel=0.03)
     assert logged(whole.out + whole.err, "rouge_1")
     for updates in (2, 4):
-        run(train_command(data, tmp_path / "halves", max_update=updates, **options, **{flag: True}))
-    assert_equal_weights(tmp_path / "whole", tmp_path / "halves")
-    floating = {tensor.dtype for tensor in weights(tmp_path / "whole" / "checkpoint_last.pt").values()}
-    assert floating == {torch.bfloat16}
+        halves = run(train_command(data, tmp_path / "halves", max_update=updates, **options, **{flag: True}))
+    assert "Loaded checkpoint" in halves.out + halves.err
+    assert logged(halves.out + halves.err, "loss") == pytest.approx([loss], rel=0.01)
+    assert is_rounded(tmp_path / "whole") and is_rounded(tmp_path / "halves") and not is_rounded(tmp_path / "float32")
 
 
 def test_with_adapters(bert: Path, data: Path, tmp_path: Path) -> None:
@@ -84,4 +89,4 @@ checkpoint: {{save_dir: {tmp_path / "save"}}}
 """
     )
     run(["fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "run"], cwd=tmp_path)
-    assert {tensor.dtype for tensor in weights(tmp_path / "save" / "checkpoint_last.pt").values()} == {torch.bfloat16}
+    assert is_rounded(tmp_path / "save")
