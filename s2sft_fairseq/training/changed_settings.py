@@ -60,7 +60,7 @@ def warn_of_changes(checkpoint: Path, now: Settings, *, resumes: bool) -> None:
     if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
         return
     state = load_checkpoint(str(checkpoint))
-    trained = Settings(*(state["cfg"].get(section) or {} for section in Settings._fields))
+    trained = Settings(*(state["cfg"].get(section) or {} for section in ("model", "task", "criterion")))
     resumes = resumes and bool(state["optimizer_history"][-1]["num_updates"])  # import_pretrained trains nothing
     for setting, (before, after) in changes(trained, now, with_loss=resumes).items():
         logger.warning(f"{checkpoint} was trained with {setting} {before}, and this run goes on with {after}")
