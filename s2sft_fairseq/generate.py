@@ -31,6 +31,7 @@ from .common.command_line import GuideFormatter, add_registered_options, command
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
 from .common.text_lines import STANDARD, count_lines, read_lines
+from .data.shards import check_shard, lines_of_shard
 from .hub import Hypothesis, S2SModel
 from .hub_loading import BATCH
 from .models import checkpoints
@@ -41,7 +42,7 @@ WINDOW = 1024
 """Number of lines that are read, searched and written together; within a window, lines are batched by length."""
 
 SEARCH = (*OF_FAIRSEQ, *OF_PLUGIN)
-OWN = ("checkpoint", "input", "output", "skip_existing", "scores", "cpu", "seed", "data")
+OWN = ("checkpoint", "input", "output", "skip_existing", "scores", "cpu", "seed", "data", "num_shards", "shard_id")
 """This command's own arguments; those in neither tuple are options of the model, its tokenizer and its batches."""
 
 UNSETTLING = ("checkpoint", "input", "output", "skip_existing", "cpu", "batch_size", "max_tokens")
@@ -77,6 +78,10 @@ def add_files(group: Any) -> None:
     group.add_argument(
         "--skip-existing", action="store_true", help="keep what an earlier run wrote, and continue there"
     )
+    group.add_argument("--num-shards", type=int, default=1, help="divide the lines of FILE into this many parts")
+    group.add_argument(
+        "--shard-id", type=int, default=0, help="the part to generate, from 0; outputs in this order are the whole"
+    )
     group.add_argument(
         "--scores",
         action="store_true",
@@ -102,7 +107,9 @@ def add_speed(group: Any) -> None:
     group.add_argument(
         "--max-tokens", type=int, default=BATCH["max_tokens"], help="maximum number of source tokens per batch"
     )
-    group.add_argument("--seed", type=int, default=1, help="random seed of --sampling")
+    group.add_argument("--seed", type=int, default=1, help="random seed of --sampling and --retain-dropout")
+    group.add_argument("--retain-dropout", action="store_true", help="keep dropout at work, as in training")
+    group.add_argument("--retain-dropout-modules", help="keep it in these only, out of Embeddings,Layer,SelfAttention")
 
 
 def add_text(group: Any, argv: Optional[Sequence[str]]) -> None:
@@ -122,7 +129,8 @@ def add_text(group: Any, argv: Optional[Sequence[str]]) -> None:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the command."""
     args = arguments(argv)
-    total = None if args.input == STANDARD else count_lines(args.input)
+    shard = lines_to_read(args)
+    total = None if shard is None else len(shard)
     if is_done(args, total):
         print(f"{args.output} is complete", file=sys.stderr)
         return
@@ -130,9 +138,23 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     with growing(args.output, stamp=stamp(args), resume=args.skip_existing, window=WINDOW) as output:
         bar = tqdm(total=total, initial=output.kept, unit=" lines")
         with bar, logging_redirect_tqdm():
-            for start, lines in windows(read_lines(args.input), output.kept):
+            for start, lines in windows(read_lines(args.input), output.kept, shard):
                 utils.set_torch_seed(args.seed + start)
                 output.write(answers(model, lines, args, bar))
+
+
+def lines_to_read(args: Namespace) -> Optional[range]:
+    """The numbers of the lines of input to read; None: all lines of standard input.
+
+    Raises:
+        UserError: there is no such shard, or standard input would have to be divided.
+    """
+    check_shard(args.shard_id, args.num_shards)
+    if args.input != STANDARD:
+        return lines_of_shard(args.shard_id, args.num_shards, count_lines(args.input))
+    if args.num_shards > 1:
+        raise UserError(f"--num-shards {args.num_shards} needs --input FILE, whose lines can be counted first")
+    return None
 
 
 def is_done(args: Namespace, total: Optional[int]) -> bool:
@@ -154,8 +176,9 @@ def is_done(args: Namespace, total: Optional[int]) -> bool:
         return False
     written = count_lines(output)
     if total is not None and written != total:
+        source = args.input if args.num_shards == 1 else f"--shard-id {args.shard_id} of {args.input}"
         raise UserError(
-            f"--skip-existing: {output} has {written:,} lines but {args.input} has {total:,}; remove the output"
+            f"--skip-existing: {output} has {written:,} lines but {source} has {total:,}; remove the output"
         )
     return True
 
@@ -178,10 +201,11 @@ def stamp(args: Namespace) -> str:
     return hashlib.sha256(repr((state, options)).encode("utf-8")).hexdigest()[:8]
 
 
-def windows(lines: Iterator[str], kept: int) -> Iterator[Tuple[int, List[str]]]:
-    """The lines after the first ``kept``, one window at a time, each with the number of its first line."""
-    lines = itertools.islice(lines, kept, None)
-    for start in itertools.count(kept, WINDOW):
+def windows(lines: Iterator[str], kept: int, shard: Optional[range]) -> Iterator[Tuple[int, List[str]]]:
+    """The lines of a shard after the first ``kept``, one window at a time, each with the number of its first line."""
+    first, stop = (0, None) if shard is None else (shard.start, shard.stop)
+    lines = itertools.islice(lines, first + kept, stop)
+    for start in itertools.count(first + kept, WINDOW):
         window = [line.strip() for line in itertools.islice(lines, WINDOW)]
         if not window:
             return

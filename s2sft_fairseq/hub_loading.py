@@ -19,7 +19,7 @@ from .text.tokenizers.tokenizer import TokenizerOptions
 from .training.finetuning_options import TaskOptions
 from .training.finetuning_task import S2SFTTask
 
-BATCH = {"max_tokens": 12000, "batch_size": 64, "fp16": False}
+BATCH = {"max_tokens": 12000, "batch_size": 64, "fp16": False, "bf16": False}
 """Replaces the settings of the training: maximum source tokens and sentences per batch."""
 
 HOW_TO_TOKENIZE = ("special_tokens", "spacing")

@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import IO, Any, Callable, Iterator, List
 
 import torch
-from fairseq import checkpoint_utils, file_chunker_utils
+from fairseq import checkpoint_utils, file_chunker_utils, options
 from fairseq.binarizer import FileBinarizer
 from fairseq.data import indexed_dataset
 from fairseq.file_io import PathManager
@@ -38,11 +38,10 @@ from . import binarized_words
 from .checkpoint_files import load_checkpoint
 from .compressed_files import compression_of
 from .errors import UserError, report_user_errors
+from .fairseq_flags import CHECKED_TASKS, check_preprocessing, with_checked_flags
 from .host import fairseq_command
 from .text_lines import count_lines, read_lines
 from .torch_files import TYPES
-
-CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
 
 def run_command(main: Callable[[], object]) -> None:
@@ -61,6 +60,7 @@ def apply_patches() -> None:
     copy_whole_files()
     execute_no_checkpoint()
     end_lines_at_line_feeds()
+    check_flags_first()
     if fairseq_command() == "preprocess":
         check_texts_first()
     if fairseq_command() == "interactive":
@@ -145,6 +145,14 @@ def buffered_lines(path: str, buffer_size: int) -> Iterator[List[str]]:
         yield buffer
 
 
+def check_flags_first() -> None:
+    """Makes fairseq's commands take --bf16 for a precision instead of a TPU, and refuse what cannot work at once.
+
+    The commands look up the function that parses their flags after they have imported the package.
+    """
+    options.parse_args_and_arch = with_checked_flags(options.parse_args_and_arch)
+
+
 def check_texts_first() -> None:
     """Makes fairseq-preprocess check the texts of this package's tasks before it writes anything.
 
@@ -155,6 +163,7 @@ def check_texts_first() -> None:
 
     def main(args: argparse.Namespace) -> None:
         if args.task in CHECKED_TASKS:
+            check_preprocessing(args)
             check_texts(args)
             warn_of_odd_words()
         binarize(args)

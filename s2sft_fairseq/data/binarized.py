@@ -80,8 +80,18 @@ class BinarizedSplit(NamedTuple):
     implementation: Optional[str]
 
     def lines(self, suffix: str = "") -> Optional[FairseqDataset]:
-        """The binarized lines of one file, int64 [l] each; None if it does not exist."""
-        return load_indexed_dataset(f"{self.prefix}{suffix}", self.dictionary, self.implementation)
+        """The binarized lines of one file, int64 [l] each; None if it does not exist.
+
+        Raises:
+            UserError: it is in another format than ``--dataset-impl``.
+        """
+        try:
+            return load_indexed_dataset(f"{self.prefix}{suffix}", self.dictionary, self.implementation)
+        except AssertionError:
+            raise UserError(
+                f"--dataset-impl {self.implementation}: {self.prefix}{suffix} was binarized in another format; leave "
+                "it out, because the files show their format"
+            ) from None
 
     def pair(self, source_language: str, target_language: str, *, with_target: bool) -> Pair:
         """Both sides of the split.

@@ -4,8 +4,9 @@ Each is a submodule of the linear layer whose output it changes, and runs as its
 keep their names and modules, so initialization, export and quantization need not know about adapters.
 """
 
+import logging
 from dataclasses import dataclass, field
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import torch
 from fairseq.dataclass import FairseqDataclass
@@ -15,6 +16,8 @@ from torch.utils.hooks import RemovableHandle
 
 from ..common.errors import UserError
 from .layers.transformer import Transformer
+
+logger = logging.getLogger(__name__)
 
 LINEARS = {
     "query": "attention.query",
@@ -85,7 +88,10 @@ def check_adapters(options: AdapterOptions, *, pretrained: Optional[str], free_l
     if options.save_adapter_only and not has_adapters(options):
         raise UserError("--save-adapter-only without adapters; add --lora-rank or --adapter-dim, or leave it out")
     if has_adapters(options) and not pretrained:
-        raise UserError("--lora-rank and --adapter-dim adapt pretrained weights; add --pretrained DIR")
+        raise UserError(
+            "--lora-rank and --adapter-dim adapt pretrained weights; add --pretrained DIR, for a checkpoint the "
+            "directory that python -m s2sft_fairseq.export_pretrained makes of it"
+        )
     if has_adapters(options) and not free_layers:
         raise UserError("--freeze-layers leaves no layer for --lora-rank or --adapter-dim; lower it")
     targets(options)
@@ -193,6 +199,41 @@ def linear_of(layer: nn.Module, name: str) -> nn.Linear:
     base = layer.get_submodule(LINEARS[name])
     assert isinstance(base, nn.Linear)
     return base
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a tensor belongs to an adapter, by its name.
+
+    >>> is_adapter("transformer.layers.0.attention.query.lora.up"), is_adapter("transformer.layers.0.ffn_in.weight")
+    (True, False)
+    """
+    return not {LORA, BOTTLENECK}.isdisjoint(name.split("."))
+
+
+def with_fresh_adapters(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """The tensors of a checkpoint for a model that may have more adapters, which stay as they were initialized.
+
+    Args:
+        state: those of the checkpoint.
+        own: those of the model.
+
+    Raises:
+        UserError: the checkpoint has adapters that the model does not have in this shape.
+    """
+    foreign = [name for name in state if is_adapter(name) and (name not in own or own[name].shape != state[name].shape)]
+    if foreign:
+        raise UserError(
+            f"the checkpoint has {len(foreign)} adapter tensors that do not fit the model, such as {foreign[0]}; "
+            "repeat the --lora-rank, --lora-targets and --adapter-dim of its training, or merge low-rank matrices into "
+            "the weights first: python -m s2sft_fairseq.merge_adapters"
+        )
+    fresh = {name: tensor for name, tensor in own.items() if is_adapter(name) and name not in state}
+    if fresh:
+        logger.info(
+            f"the checkpoint gives all weights but those of {len(fresh)} adapter tensors, which are fresh, such as "
+            f"{min(fresh)}"
+        )
+    return {**state, **fresh}
 
 
 def merge(transformer: Transformer) -> None:

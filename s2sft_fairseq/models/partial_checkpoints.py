@@ -65,6 +65,12 @@ def check_fingerprint(expected: Tensor, found: Tensor) -> None:
 def check_same_kind(state: Mapping[str, Tensor], *, partial: bool) -> None:
     """Raises UserError unless a checkpoint holds all tensors, or only adapters, as the model expects."""
     if partial and FINGERPRINT not in state:
-        raise UserError("the checkpoint holds all weights; leave --save-adapter-only out")
+        raise UserError(
+            "the checkpoint holds all weights; leave --save-adapter-only out, or give adapters these weights as "
+            "--pretrained: python -m s2sft_fairseq.export_pretrained"
+        )
     if FINGERPRINT in state and not partial:
-        raise UserError("the checkpoint holds adapters only; add --save-adapter-only and the same flags as before")
+        raise UserError(
+            "the checkpoint holds adapters only; add --save-adapter-only and the same flags as before, or merge them "
+            "first: python -m s2sft_fairseq.merge_adapters"
+        )

@@ -1,7 +1,7 @@
 """Weights in the precision of inference: float32, bfloat16, or, for linear layers on a CPU, eight-bit integers."""
 
 import warnings
-from typing import Callable, Dict
+from typing import Any, Callable, Dict
 
 import torch
 from torch import nn
@@ -21,6 +21,20 @@ def check_precision(transformer: Transformer) -> None:
     weight = transformer.embeddings.token.weight
     if weight.dtype is torch.float16 and weight.device.type == "cpu":
         raise UserError(FLOAT16_ON_CPU)
+
+
+def inference_precision(cfg: Any) -> str:
+    """The precision that fairseq's configuration asks for: that of ``--inference-precision``, or ``--bf16``.
+
+    Raises:
+        UserError: the two contradict each other.
+    """
+    chosen = str(cfg.task.inference_precision)
+    if not cfg.common.bf16 or chosen == "bfloat16":
+        return chosen
+    if chosen != "float32":
+        raise UserError(f"--bf16 and --inference-precision {chosen} are two precisions; use only one of them")
+    return "bfloat16"
 
 
 def to_float32(transformer: Transformer) -> None:

@@ -12,14 +12,15 @@ from torch import Tensor
 from ..common.errors import UserError
 from ..objectives.packed_batch import PackedBatch
 from ..objectives.slots import IGNORE, PredictionLayout, Slots, lay_out
-from .adapters import merge
+from .adapters import merge, with_fresh_adapters
 from .checkpoints import check_tensors
 from .encoder_decoder import SourceEncoder, TargetDecoder
 from .layers.attention import FullPass
 from .layers.transformer import Transformer
 from .options import ModelOptions
 from .partial_checkpoints import TrainedPart, check_same_kind
-from .precision import PRECISIONS, check_precision
+from .precision import PRECISIONS, check_precision, inference_precision
+from .retained_dropout import apply_retained_dropout
 
 MODEL_NAME = "s2s_ft"
 """The model's name in ``--arch`` and in checkpoints."""
@@ -137,24 +138,37 @@ class S2SFTModel(BaseFairseqModel):
         return state if self.part is None else self.part.of(state)
 
     def load_state_dict(self, state_dict: Dict[str, Tensor], *args: Any, **options: Any) -> Any:
-        """Loads the tensors of a checkpoint; raises UserError if it belongs to other weights or another model."""
+        """Loads the tensors of a checkpoint; adapters that it lacks stay as they are.
+
+        Raises:
+            UserError: it belongs to other weights or another model.
+        """
         check_same_kind(state_dict, partial=self.part is not None)
         if self.part is not None:
             state_dict = self.part.completed(state_dict, super().state_dict())
+        else:
+            state_dict = with_fresh_adapters(state_dict, super().state_dict())
         check_tensors(state_dict, super().state_dict())
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:
-        """Merges low-rank adapters and applies ``--inference-precision``; fairseq-generate calls this.
+        """Merges low-rank adapters, applies precision and ``--retain-dropout``; fairseq-generate calls this.
 
         fairseq hides ``train`` behind a local function, with which the model could neither be copied nor pickled; here
         :meth:`train` itself refuses.
+
+        Raises:
+            UserError: a precision or a dropout that the model cannot have.
         """
         super().prepare_for_inference_(cfg)
         self.__dict__.pop("train", None)
         self.is_prepared = True
         merge(self.transformer)
-        PRECISIONS[str(cfg.task.inference_precision)](self.transformer)
+        PRECISIONS[inference_precision(cfg)](self.transformer)
+        generation = cfg.generation
+        apply_retained_dropout(
+            self.transformer, retain=generation.retain_dropout, modules=generation.retain_dropout_modules
+        )
 
     def train(self, mode: bool = True) -> "S2SFTModel":
         """As torch's; raises RuntimeError for a model that is prepared for inference."""

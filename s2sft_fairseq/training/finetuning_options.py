@@ -52,9 +52,13 @@ class TaskOptions(CorruptionOptions, SearchOptions, ValidationOptions, ProgressO
     )
     seed: int = II("common.seed")
     fp16: bool = II("common.fp16")
+    bf16: bool = II("common.bf16")
+    num_shards: int = II("dataset.num_shards")
+    shard_id: int = II("dataset.shard_id")
     cpu: bool = II("common.cpu")
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
     reuse_dataloader: bool = field(
         default=False,
         metadata={"help": "(leave off) keep data workers for several epochs; they would repeat the noise"},

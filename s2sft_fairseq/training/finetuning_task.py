@@ -25,6 +25,7 @@ from ..data.binarized import (
 )
 from ..data.odd_tokens import SpecialTokens, UnknownTokens, warn_of_unknown
 from ..data.pair_dataset import PairDataset
+from ..data.shards import batches_of_shard, check_shard, end_without_batches
 from ..models.options import ModelOptions, table_sizes
 from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
@@ -35,6 +36,7 @@ from ..search.option_checks import check_search
 from ..search.options import check_same_layout, generator_arguments
 from ..text.dictionary import PretrainedDictionary
 from . import new_model
+from .changed_settings import LAST, Settings, starting_checkpoint, warn_of_changes
 from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
@@ -74,6 +76,7 @@ class S2SFTTask(FairseqTask):
         self.dictionary = dictionary
         self.progress = Progress(cfg)
         self.evaluation: Optional[Evaluation] = None
+        self.starts_from: Optional[Path] = None
         self.unknown_tokens = UnknownTokens(dictionary, "the input")
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -140,8 +143,8 @@ class S2SFTTask(FairseqTask):
             check_architecture(cfg)
         else:
             self.check_training()
-        last = Path(str(self.cfg.save_dir), str(self.cfg.restore_file))
-        planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=last)
+            self.starts_from = starting_checkpoint(self.cfg)
+        planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=self.starts_from)
         if not from_checkpoint:
             cfg.update(planned.options)  # fairseq's checkpoints store this very object
         self.adopt(planned)
@@ -164,11 +167,13 @@ class S2SFTTask(FairseqTask):
 
     def check_training(self) -> None:
         """Raises UserError for what fairseq would fail on, or silently ignore, when training starts."""
+        if (self.cfg.num_shards, self.cfg.shard_id) != (1, 0):
+            raise UserError("--num-shards and --shard-id divide what is generated or validated; leave them out")
         if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
             raise UserError(FLOAT16_ON_CPU)
         check_validation(self.cfg, SlotCriterion.logged)
         restore = self.cfg.restore_file
-        if restore != "checkpoint_last.pt" and not Path(restore).is_file():
+        if restore != LAST and not Path(restore).is_file():
             raise UserError(f"--restore-file: no checkpoint {restore}; expected an existing one, or no such flag")
 
     def build_bpe(self, args: Any) -> Any:
@@ -194,15 +199,27 @@ class S2SFTTask(FairseqTask):
         if not isinstance(criterion, SlotCriterion):
             name = getattr(cfg, "_name", type(criterion).__name__)
             raise UserError(f"--criterion {name} ignores labelled slots; expected --criterion s2s_ft_label_smoothed")
+        if self.starts_from is not None:
+            resumes = str(self.starts_from) != self.cfg.finetune_from_model
+            warn_of_changes(self.starts_from, Settings(self.model_cfg, self.cfg, cfg), resumes=resumes)
+        elif self.cfg.bf16:  # fairseq-validate; the trainer rounds a model that it trains itself
+            self.model.bfloat16()
         self.evaluation = Evaluation(self, self.model, self.cfg) if metric_names(self.cfg) else None
         return criterion
 
     def get_batch_iterator(self, *args: Any, **options: Any) -> Any:
-        """As fairseq's, but without its read-ahead thread, which aborts a process that ends in mid-epoch.
+        """As fairseq's, but of the shard, and without its read-ahead thread, which aborts a process in mid-epoch.
 
         The data workers still read ahead.
+
+        Raises:
+            UserError: there is no such shard, or it has no batch to validate.
         """
+        check_shard(self.cfg.shard_id, self.cfg.num_shards)
+        options = batches_of_shard(self.cfg.shard_id, self.cfg.num_shards, options)
         batches = super().get_batch_iterator(*args, **{**options, "data_buffer_size": 0})
+        if self.cfg.num_shards > 1:
+            end_without_batches(self.cfg.shard_id, self.cfg.num_shards, len(batches.frozen_batches))
         if batches.dataset.seed is not None:
             self.progress.begin(batches)
         elif self.evaluation is not None:
@@ -213,6 +230,12 @@ class S2SFTTask(FairseqTask):
         """As fairseq's, and counts the packed slots."""
         loss, sample_size, logging_output = super().train_step(sample, *args, **options)
         return loss, sample_size, {**logging_output, "nslots": PackedBatch.from_sample(sample).count_slots()}
+
+    def valid_step(self, sample: Dict[str, Any], model: S2SFTModel, criterion: SlotCriterion) -> Any:
+        """As fairseq's; a shard may end with a batch of nothing, which adds nothing."""
+        if not sample:
+            return 0, 0, dict.fromkeys(("loss", "nll_loss", "ntokens", "nsentences", "sample_size"), 0)
+        return super().valid_step(sample, model, criterion)
 
     def optimizer_step(self, optimizer: FairseqOptimizer, model: S2SFTModel, update_num: int) -> None:
         """As fairseq's, and counts the updates."""
@@ -276,7 +299,16 @@ class S2SFTTask(FairseqTask):
         constraints: Optional[Tensor] = None,
         **kwargs: Any,
     ) -> PairDataset:
-        """Frames and cuts raw sources (each with its end token) as in training."""
+        """Frames and cuts raw sources (each with its end token) as in training.
+
+        Raises:
+            UserError: --num-shards, which is not for text that is read as it comes.
+        """
+        if self.cfg.num_shards > 1:
+            raise UserError(
+                "--num-shards: fairseq-interactive answers all lines that it reads; leave it out, or divide the text "
+                "with python -m s2sft_fairseq.generate --num-shards"
+            )
         self.unknown_tokens.count(src_tokens)
         self.special_tokens.read(src_tokens)
         source = ListDataset(src_tokens, src_lengths)

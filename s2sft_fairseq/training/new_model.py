@@ -77,14 +77,16 @@ class Beginning(NamedTuple):
     task_state: Optional[Mapping[str, Any]] = None
 
 
-def plan(cfg: ModelOptions, dictionary: PretrainedDictionary, *, is_trained: bool, last_checkpoint: Path) -> NewModel:
+def plan(
+    cfg: ModelOptions, dictionary: PretrainedDictionary, *, is_trained: bool, last_checkpoint: Optional[Path]
+) -> NewModel:
     """Plans a model; changes neither the options nor the dictionary.
 
     Args:
         cfg: the options of the command line, or of the checkpoint that the model comes from.
         dictionary: of the data.
         is_trained: whether the model comes from a checkpoint.
-        last_checkpoint: what training resumes from, if it exists.
+        last_checkpoint: what training starts from; None: no checkpoint.
 
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
@@ -122,7 +124,7 @@ def trained_beginning(cfg: ModelOptions) -> Beginning:
     return Beginning(pretrained, {}, cfg.added_tokens.split(), task_state={})
 
 
-def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoint: Path) -> Beginning:
+def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoint: Optional[Path]) -> Beginning:
     """What a model that is about to be trained starts from.
 
     A run that resumes does not need the pretrained directory: if that does not exist, the last checkpoint provides
@@ -134,7 +136,7 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
     if not cfg.pretrained:
         return Beginning(None, {}, cfg.added_tokens.split())
     directory = Path(cfg.pretrained)
-    if last_checkpoint.is_file() and not directory.exists() and not cfg.save_adapter_only:
+    if last_checkpoint is not None and not directory.exists() and not cfg.save_adapter_only:
         state = load_checkpoint(str(last_checkpoint))
         trained = state["cfg"]["model"]
         return Beginning(None, trained, trained["added_tokens"].split(), state["task_state"])

@@ -172,8 +172,8 @@ def check_parameters(parameters: Iterable[nn.Parameter], *, grouped: bool) -> No
     for parameter in parameters:
         if parameter.dtype in (torch.float16, torch.bfloat16):
             raise UserError(
-                f"--optimizer {NAME} updates float32, but found {parameter.dtype}; leave --memory-efficient-fp16 out, "
-                "or use --optimizer adam"
+                f"--optimizer {NAME} updates float32, but found {parameter.dtype}; leave --memory-efficient-fp16 or "
+                "--memory-efficient-bf16 out, or use --optimizer adam"
             )
         if grouped and not hasattr(parameter, "param_group"):
             raise UserError(

@@ -13,7 +13,10 @@ from ..common.errors import UserError
 from ..metrics import METRICS, Metric
 from ..text import checkpoint_vocabulary as checkpoint_vocabulary
 
-WITHOUT_USE = ("constraints", "prefix_size", "replace_unk", "sacrebleu", "score_reference")
+WITHOUT_USE = (
+    *("constraints", "prefix_size", "replace_unk", "sacrebleu", "score_reference"),
+    *("lm_path", "lm_weight", "retain_dropout", "retain_dropout_modules", "retain_iter_history"),
+)
 """Flags of fairseq's generation commands that do not concern the search, or give it the reference."""
 
 

@@ -71,6 +71,29 @@ class TestLines:
         ).out
         assert generated(*flags) == re.findall(r"^D-\d+\t\S+\t(.*)$", out, re.MULTILINE)
 
+    def test_shards_join_to_the_whole(self, generated: Generate) -> None:
+        """In their order; of more shards than lines, some have none."""
+        shards = [generated("--num-shards", 3, "--shard-id", shard, output=f"out.{shard}") for shard in range(3)]
+        assert [line for shard in shards for line in shard] == generated()
+        assert generated("--num-shards", len(LINES) + 1, output="none") == []
+
+    def test_which_shards_there_are(self, generated: Generate) -> None:
+        """A complete one is kept; there are no others, and none of standard input."""
+        shard = ["--num-shards", 2, "--shard-id", 1]
+        expected = generated(*shard)
+        assert generated(*shard, "--skip-existing") == expected
+        with pytest.raises(UserError, match=f"has 27 lines but --shard-id 0 of .* has {len(LINES) // 2}; remove"):
+            generated("--num-shards", 2, "--skip-existing")
+        with pytest.raises(UserError, match="--shard-id is 2; expected 0 to 1"):
+            generated("--num-shards", 2, "--shard-id", 2)
+        with pytest.raises(UserError, match="--num-shards 2 needs --input FILE"):
+            generated(*shard, "--input", "-")
+
+    def test_retained_dropout_is_noise_of_the_seed(self, generated: Generate) -> None:
+        flags = ["--retain-dropout", "--scores", "--beam", 2]
+        one, again, other = (generated(*flags, "--seed", seed) for seed in (1, 1, 2))
+        assert one == again != other
+
     def test_nbest_and_scores(self, generated: Generate, imported: Path) -> None:
         found = S2SModel.from_pretrained(imported).hypotheses(LINES, beam=3, nbest=2)
         assert generated("--beam", 3, "--nbest", 2) == ["\t".join(one.text for one in best) for best in found]

@@ -182,10 +182,23 @@ class TestLineFeeds:
         assert run(command, stdin=b"w1\rw2\nw3\n").out.count("\nH-") == 2
 
 
+@slow
+class TestFlags:
+    """check_flags_first"""
+
+    @pytest.mark.parametrize("command", [["fairseq-train"], ["python", "-m", "fairseq_cli.train"]])
+    def test_bf16_asks_for_no_tpu(self, data: Path, tmp_path: Path, command: List[str]) -> None:
+        _, *arguments = train_command(data, tmp_path / "save", encoder_layers=1, max_update=1, bf16=True)
+        run([*command, *arguments])
+
+    def test_what_cannot_work_is_refused(self, data: Path, tmp_path: Path) -> None:
+        assert "torch_xla" in mistake(train_command(data, tmp_path / "save", tpu=True))
+
+
 def test_every_patch_has_a_test() -> None:
     """The docstrings of the tests above name the patches."""
     applied = re.findall(r"^ {4,}(\w+)\(\)$", source_of("apply_patches"), re.MULTILINE)
-    assert len(applied) == 9
+    assert len(applied) == 10
     tests = Path(__file__).read_text(encoding="utf-8")
     assert [name for name in applied if f'"""{name}"""' not in tests] == []
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.models.adapters import LINEARS, apply_adapters, merge
+from s2sft_fairseq.models.adapters import LINEARS, apply_adapters, is_adapter, merge
 from s2sft_fairseq.models.checkpoints import FINGERPRINT
 from s2sft_fairseq.models.layers.parameter_names import HEAD
 from s2sft_fairseq.models.partial_checkpoints import TrainedPart, fingerprint
@@ -29,7 +29,7 @@ MERGE = ["python", "-m", "s2sft_fairseq.merge_adapters"]
 
 def adapted(kind: str, *, method: str = "masked", seed: int = 1, trained: bool = True, **options: Any) -> S2SFTModel:
     """A random model with adapters, as new ones begin or drawn at random."""
-    model = random_model(method, dtype=torch.float32, pretrained="somewhere", **KINDS[kind], **options)
+    model = random_model(method, dtype=torch.float32, pretrained="somewhere", **{**KINDS[kind], **options})
     apply_adapters(model.transformer, model.cfg, frozen_layers=model.cfg.freeze_layers)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -157,6 +157,31 @@ def test_checkpoints_that_do_not_fit() -> None:
         model.load_state_dict(state)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_fresh_adapters_on_a_trained_checkpoint(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its weights are loaded, the adapters stay new, so the predictions are its own; one line says so."""
+    trained, model = random_model("masked", dtype=torch.float32, seed=5), adapted(kind, trained=False)
+    new = {name: tensor.clone() for name, tensor in model.state_dict().items() if is_adapter(name)}
+    with caplog.at_level("INFO"):
+        model.load_state_dict(trained.state_dict())
+    assert logits(model).equal(logits(trained))
+    assert all(model.state_dict()[name].equal(tensor) for name, tensor in new.items())
+    (line,) = [record.getMessage() for record in caplog.records if "fresh" in record.getMessage()]
+    assert f"{len(new)} adapter tensors" in line
+
+
+def test_further_adapters_on_a_checkpoint_that_has_some() -> None:
+    """Those that it has are loaded; those that do not fit are refused, as is a model without any."""
+    lora = adapted("lora").state_dict()
+    both = adapted("both", trained=False, lora_rank=3, lora_targets=ALL)
+    both.load_state_dict(lora)
+    assert all(both.state_dict()[name].equal(tensor) for name, tensor in lora.items())
+    for model in (adapted("lora", lora_rank=5), adapted("bottleneck"), random_model("masked", dtype=torch.float32)):
+        with pytest.raises(UserError, match=r"do not fit the model, such as .*merge_adapters"):
+            model.load_state_dict(lora)
+
+
 def test_the_fingerprint_counts_what_was_read() -> None:
     """Not the rows by which a table has grown, but each number that was."""
     model = random_model("masked", dtype=torch.float32).transformer
@@ -227,6 +252,34 @@ def test_lora_by_the_literal_commands(bert: Path, data: Path, tmp_path: Path) ->
     assert (tmp_path / "one" / "model.safetensors").read_bytes() == (
         tmp_path / "other" / "model.safetensors"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_adapters_on_a_fine_tuned_checkpoint(bert: Path, data: Path, tmp_path: Path) -> None:
+    """By each way that fairseq has to start from one, and from its export; merged LoRA is such a checkpoint, too."""
+    base = train(data, tmp_path / "base", pretrained=bert, lr="3e-3")
+    new = dict(pretrained=bert, lora_rank=2, max_update=1, lr=0)
+    resets = {f"reset_{name}": True for name in ("optimizer", "lr_scheduler", "meters", "dataloader")}
+    ways = {"finetune": dict(finetune_from_model=base), "restore": dict(restore_file=base, **resets)}
+    expected = outputs(data, base)
+    for name, way in ways.items():
+        done = run(train_command(data, tmp_path / name, **{**new, **way}))
+        assert (done.out + done.err).count("adapter tensors, which are fresh") == 1
+        assert outputs(data, tmp_path / name / "checkpoint_last.pt") == expected
+    line = mistake(train_command(data, tmp_path / "kept", restore_file=base, optimizer="s2s_ft_adamw", **new))
+    assert "trained other parameters" in line and "--reset-optimizer" in line
+    run(["python", "-m", "s2sft_fairseq.export_pretrained", "--checkpoint", base, "--to", tmp_path / "exported"])
+    run(train_command(data, tmp_path / "again", **{**new, "pretrained": tmp_path / "exported"}))
+    assert outputs(data, tmp_path / "again" / "checkpoint_last.pt") == expected
+    adapted_once = train(data, tmp_path / "lora", pretrained=bert, lora_rank=2)
+    line = mistake(train_command(data, tmp_path / "other", finetune_from_model=adapted_once, **{**new, "lora_rank": 3}))
+    assert "merge_adapters" in line
+    run([*MERGE, adapted_once, "--to", tmp_path / "merged.pt"])
+    merged = tmp_path / "merged.pt"
+    run(train_command(data, tmp_path / "other", finetune_from_model=merged, **{**new, "lora_rank": 3}))
+    small = train(data, tmp_path / "small", pretrained=bert, lora_rank=2, save_adapter_only=True)
+    line = mistake(train_command(data, tmp_path / "alone", finetune_from_model=small, **new))
+    assert "holds adapters only" in line and "merge_adapters" in line
 
 
 @pytest.mark.slow

@@ -27,8 +27,7 @@ POSITIONS = {"max_source_positions": 12, "max_target_positions": 10}
 
 
 def planned(cfg: Any, tokens: List[str] = TOKENS, *, is_trained: bool = False) -> NewModel:
-    nowhere = Path("no such checkpoint")
-    return new_model.plan(cfg, PretrainedDictionary(tokens), is_trained=is_trained, last_checkpoint=nowhere)
+    return new_model.plan(cfg, PretrainedDictionary(tokens), is_trained=is_trained, last_checkpoint=None)
 
 
 def options(**given: Any) -> Any:
@@ -42,7 +41,7 @@ def options(**given: Any) -> Any:
 def test_a_plan_changes_nothing(bert: Path, method: str) -> None:
     cfg, dictionary = options(pretrained=str(bert), finetune_method=method), PretrainedDictionary(TOKENS)
     before = OmegaConf.to_yaml(cfg)
-    plan = new_model.plan(cfg, dictionary, is_trained=False, last_checkpoint=Path("none"))
+    plan = new_model.plan(cfg, dictionary, is_trained=False, last_checkpoint=None)
     assert OmegaConf.to_yaml(cfg) == before and dictionary.symbols == TOKENS
     added = [token for token in OBJECTIVES[method].extra_tokens if token not in TOKENS]
     assert plan.dictionary.symbols == [*TOKENS, *added] and list(plan.fresh_tokens) == added

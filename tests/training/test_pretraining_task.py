@@ -17,6 +17,10 @@ from s2sft_fairseq.training.pretraining_task import PretrainingOptions, Pretrain
 RUN: Dict[str, Any] = {
     "seed": 3,
     "fp16": False,
+    "bf16": False,
+    "num_shards": 1,
+    "shard_id": 0,
+    "finetune_from_model": None,
     "cpu": True,
     "train_subset": "train",
     "save_dir": "nowhere",

@@ -61,6 +61,7 @@ def options(**values: Any) -> TaskOptions:
     interpolated = dict(
         eval_bpe=None, eval_tokenizer=None, batch_size_valid=4, max_tokens_valid=None, required_seq_len_multiple=1
     )
+    interpolated.update(num_shards=1, shard_id=0)
     selection = dict(best_checkpoint_metric="loss", maximize_best_checkpoint_metric=False)
     return TaskOptions(**{"eval_metric": "seen", **interpolated, **selection, **values})
 

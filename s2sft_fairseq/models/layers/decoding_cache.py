@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...objectives.slots import Slots, concatenate
 from .attention import Bias, FullPass, KeysValues, last
+from .dropout import dropout as drop_out
 
 
 class SourcePass(FullPass):
@@ -140,21 +141,21 @@ class StepPass:
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         known = self.target.put(layer, KeysValues(self.columns(key), self.columns(value)), self.known)
-        context = self.attend(self.columns(query), self.source.layers[layer], known)
+        context = self.attend(self.columns(query), self.source.layers[layer], known, dropout)
         return context.permute(2, 0, 1, 3).flatten(0, 1)
 
     def columns(self, x: Tensor) -> Tensor:
         """[l · R, heads, D] → [R, heads, l, D]."""
         return x.unflatten(0, (-1, self.rows)).permute(1, 2, 0, 3)
 
-    def attend(self, query: Tensor, given: KeysValues, known: KeysValues) -> Tensor:
+    def attend(self, query: Tensor, given: KeysValues, known: KeysValues, dropout: float) -> Tensor:
         """Queries [R, heads, l, D] over source [B, heads, S, D] and target [R, heads, t, D] → [R, heads, l, D]."""
         query, length = query * query.size(-1) ** -0.5, query.size(2)
         on_source = self.by_sentence(query).flatten(2, 3) @ given.key.transpose(2, 3)
         on_source = on_source.unflatten(2, (self.source.beam, length)) + last(self.source_bias, length)
         on_target = query @ known.key.transpose(2, 3) + last(self.target_bias, length)
         scores = torch.cat([on_source, self.by_sentence(on_target)], dim=-1)  # [B, heads, beam, l, S + t]
-        weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+        weights = drop_out(scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype), dropout)
         source_weights, target_weights = weights.split([given.key.size(2), known.key.size(2)], dim=-1)
         from_source = (source_weights.flatten(2, 3) @ given.value).unflatten(2, (self.source.beam, length))
         return self.by_row(from_source) + self.by_row(target_weights) @ known.value

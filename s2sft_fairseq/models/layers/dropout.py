@@ -50,7 +50,18 @@ def dropout(x: Tensor, probability: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` with the masks of this module."""
+    """``nn.Dropout`` with the masks of this module.
+
+    Attributes:
+        retained: whether it stays at work after training (``--retain-dropout``).
+    """
+
+    retained = False
+
+    @property
+    def rate(self) -> float:
+        """The probability with which a number is zeroed at the moment."""
+        return self.p if self.training or self.retained else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
-        return dropout(x, self.p) if self.training else x
+        return dropout(x, self.rate)

@@ -97,11 +97,11 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(shape.hidden_size, shape.hidden_size, bias=shape.key_bias)
         self.value = nn.Linear(shape.hidden_size, shape.hidden_size)
         self.output = nn.Linear(shape.hidden_size, shape.hidden_size)
-        self.dropout = shape.attention_dropout
+        self.dropout = Dropout(shape.attention_dropout)
 
     def forward(self, x: Tensor, attend: Pass, layer: int, start: int) -> Tensor:
         query, key, value = self.split(self.query(x[start:])), self.split(self.key(x)), self.split(self.value(x))
-        context = attend(layer, query, key, value, dropout=self.dropout if self.training else 0.0)
+        context = attend(layer, query, key, value, dropout=self.dropout.rate)
         return self.output(context.flatten(1))  # [N − start, heads · D]
 
     def split(self, x: Tensor) -> Tensor:
