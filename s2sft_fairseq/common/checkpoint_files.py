@@ -4,7 +4,6 @@ import argparse
 import collections
 import functools
 import typing
-from contextlib import nullcontext
 from typing import Any, Callable, ContextManager, Dict, Mapping, Optional
 
 import omegaconf
@@ -28,7 +27,7 @@ TYPES = (
     collections.defaultdict,
     distributed_utils._TensorPlaceholder,
 )
-"""The types in a checkpoint besides tensors; torch ≥ 2.6 only reads types that are registered as safe."""
+"""The types in a checkpoint besides tensors; torch only reads types that are registered as safe."""
 
 
 def load_checkpoint(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
@@ -47,8 +46,6 @@ def load_checkpoint(path: str, overrides: Optional[Mapping[str, Any]] = None) ->
 
 def types_allowed() -> ContextManager[None]:
     """A context in which torch reads the types of a checkpoint; afterwards, newly registered types are removed."""
-    if not hasattr(torch.serialization, "safe_globals"):
-        return nullcontext()
     known = torch.serialization.get_safe_globals()
     missing = [kind for kind in TYPES if kind not in known]
     allowed: ContextManager[None] = torch.serialization.safe_globals(missing)

@@ -77,13 +77,12 @@ def refuse_bad_input() -> None:
 
 
 def allow_checkpoint_types() -> None:
-    """Makes torch ≥ 2.6 read fairseq's checkpoints, which contain the configuration as an object.
+    """Makes torch read fairseq's checkpoints, which contain the configuration as an object.
 
     fairseq's functions read the checkpoints of import_pretrained, and when several processes resume a training, the
     first one sends the checkpoint to the others.
     """
-    if hasattr(torch.serialization, "add_safe_globals"):
-        torch.serialization.add_safe_globals(list(TYPES))
+    torch.serialization.add_safe_globals(list(TYPES))
 
 
 def copy_whole_files() -> None:
