@@ -79,11 +79,9 @@ run_step() {
 try_system() {
     local root=$to/$1 step
     [ -e "$root/made" ] || make_system "$1" "$root"
-    rm -rf "$root/s2sft_fairseq.new"
-    git clone --quiet --no-hardlinks . "$root/s2sft_fairseq.new"
-    [ ! -e "$root/s2sft_fairseq/.venv" ] || mv "$root/s2sft_fairseq/.venv" "$root/s2sft_fairseq.new/"
-    rm -rf "$root/s2sft_fairseq"
-    mv "$root/s2sft_fairseq.new" "$root/s2sft_fairseq"
+    git init --quiet "$root/s2sft_fairseq"
+    git -C "$root/s2sft_fairseq" fetch --quiet --depth 1 "file://$PWD" HEAD
+    git -C "$root/s2sft_fairseq" reset --quiet --hard FETCH_HEAD
     for step in ${steps//,/ }; do
         echo "== $1: $step"
         run_step "$root" "$step"
@@ -95,7 +93,10 @@ status=0
 mkdir -p "$to"
 for system in "${systems[@]}"; do
     begin=$SECONDS
-    if (set -e; try_system "$system") 2>&1 | tee "$to/$system.log"; then result=passed; else result=FAILED status=1; fi
+    set +e # not in a condition, where the subshell would go on after a failed step
+    (set -e; try_system "$system") 2>&1 | tee "$to/$system.log"
+    if [ "${PIPESTATUS[0]}" = 0 ]; then result=passed; else result=FAILED status=1; fi
+    set -e
     echo "systems.sh: $system $result in $(((SECONDS - begin) / 60)) min ($steps${fast:+, fast}; $to/$system.log)"
     [ -n "$keep" ] || rm -rf "${to:?}/$system"
 done
