@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 fairseq_version=0.12.2
 cpu_index=https://download.pytorch.org/whl/cpu
-cpu_gb=3 cuda_gb=8 # on disk, by build of torch: the environment, and what it is unpacked from
+cpu_gb=3 cuda_gb=8 # on disk while installing, by build of torch; CUDA's environment has 4.9 in the end
 venv=${S2SFT_VENV:-.venv}
 stamps=$venv/.s2sft # a file for each step done, with the key of what it was done for
 log=$venv/install.log
@@ -135,11 +135,15 @@ run() {
 
 # The CPU build of torch; where it cannot be had, pip's own index has the last word.
 install_cpu_torch() {
-    local lacks
     attempt "installing the CPU build of torch" "${pip[@]}" --no-deps --index-url $cpu_index --retries 1 --timeout 20 torch &&
         [ "$(installed_build)" = cpu ] && return
-    echo "no CPU build of torch from $cpu_index: pip's own index serves, with CUDA libraries $cuda_gb GB in all"
-    lacks=$(disk_lacks cuda)
+    echo "no CPU build of torch from $cpu_index: pip's own choice instead, with CUDA 5 GB on disk ($cuda_gb while installing)"
+    require_disk cuda
+}
+
+# Ends the script where there is too little room for a build of torch, $1.
+require_disk() {
+    local lacks=$(disk_lacks "$1")
     [ -z "$lacks" ] || { echo "install.sh: $lacks" >&2; exit 1; }
 }
 
@@ -154,9 +158,9 @@ if [ ! -d "$stamps" ]; then
     mkdir "$stamps"
 fi
 extras=$(echo "${extras:+$extras,}$(cat "$stamps/extras" 2>/dev/null || true)" | tr , '\n' | sed '/^$/d' | sort -u | paste -sd , -)
-requirements="$(cat setup.cfg constraints.txt | cksum) $extras $build"
+requirements="$(cat setup.cfg constraints.txt | cksum) $extras"
 sources=$(find s2sft_fairseq s2sft_startup.* setup.py -type f -not -name '*.pyc' | LC_ALL=C sort | xargs cat | cksum)
-is_done fairseq $fairseq_version && is_done requirements "$requirements" && is_done plugin "$sources" && exit
+is_done fairseq $fairseq_version && is_done requirements "$requirements $build" && is_done plugin "$sources" && exit
 
 : >"$log"
 # What an interrupted pip left unfinished has no RECORD, and yet pip would take it for installed.
@@ -167,14 +171,17 @@ if ! is_done fairseq $fairseq_version; then
     run "building and installing fairseq $fairseq_version" "${pip[@]}" --no-deps "fairseq==$fairseq_version"
     mark_done fairseq $fairseq_version
 fi
-if is_done requirements "$requirements"; then
+if is_done requirements "$requirements $build"; then
     run "installing the changed plugin" "${pip[@]}" --no-deps .
 else
-    [ "${installed:-$build}" = $build ] || run "removing torch for $installed" "$venv/bin/python" -m pip uninstall -y torch
+    if [ "${installed:-$build}" != $build ]; then
+        require_disk $build
+        run "removing torch for $installed" "$venv/bin/python" -m pip uninstall -y torch
+    fi
     [ "$build $(uname)" != "cpu Linux" ] || install_cpu_torch # elsewhere pip's own index has no other
     run "installing torch, the other requirements and the plugin" "${pip[@]}" ".${extras:+[$extras]}"
     mark_done extras "$extras"
-    mark_done requirements "$requirements"
+    mark_done requirements "$requirements $(installed_build)"
 fi
 mark_done plugin "$sources"
 echo "installed in $SECONDS s; next: . $venv/bin/activate"
