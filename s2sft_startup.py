@@ -1,6 +1,6 @@
-"""Make fairseq 0.12.2 usable on today's Pythons, and its threads considerate on shared cores.
+"""Make fairseq 0.12.2 usable on today's Pythons, and its commands considerate on shared cores and quiet.
 
-Three things are done, each when the import that needs it begins (:class:`_Finder`):
+Four things are done, each when the import that needs it begins (:class:`_Finder`):
 
 - fairseq writes ``common: CommonConfig = CommonConfig()`` in its config dataclasses. Since Python 3.11 ``dataclasses``
   refuses every default that is not hashable, and an ordinary dataclass instance is not (fairseq issue #5012). Python
@@ -10,6 +10,8 @@ Three things are done, each when the import that needs it begins (:class:`_Finde
   ``int | None``, and every command ended in "int | None is not callable"; :func:`_judge_types_by_themselves`.
 - OpenMP's threads wait for each other by spinning, which starves them if another process computes on the same cores;
   :func:`_spin_briefly` limits that in the commands of this project and those of fairseq that load it, in no others.
+- fairseq asks for tensorboardX at the start of every command, for the sake of a task that speaks;
+  :func:`_ask_for_nothing` leaves that out in the same commands.
 
 All of it must happen in every process before fairseq or torch is imported, spawned workers and ``fairseq-train``
 included. So the one line of ``s2sft_startup.pth`` in site-packages imports this module whenever Python starts, and all
@@ -25,7 +27,8 @@ SPINS = "1000"
 """How often a waiting thread looks before it sleeps; 2 threads on 2 idle cores lose nothing by it (docs/speed.md)."""
 
 _TOLERATED = ("fairseq", "hydra")
-_awaited = {"fairseq", "fairseq.dataclass.utils", "fairseq_cli", PLUGIN}
+_SCRIPTS = ("preprocess", "examples", "benchmarks")
+_awaited = {"torch", "fairseq", "fairseq.dataclass.utils", "fairseq_cli", PLUGIN}
 
 
 def _tolerate_shared_defaults() -> None:
@@ -69,17 +72,34 @@ def _spin_briefly() -> None:
         os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
-def _is_module_of_plugin() -> bool:
-    """Whether this is ``python -m s2sft_fairseq.…``, asked while Python imports the package of that module."""
-    if sys.argv[:1] != ["-m"]:
-        return False
-    module = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
-    return module.partition(".")[0] == PLUGIN
+def _ask_for_nothing() -> None:
+    """Drop the line "Please install tensorboardX", which fairseq writes when it is imported."""
+    import logging
+
+    logging.getLogger("fairseq.tasks.text_to_speech").addFilter(lambda record: "tensorboardX" not in str(record.msg))
 
 
-def _loads_plugin() -> bool:
+def _is_command(imported: str) -> bool:
+    """Whether this program is a command of the plugin or with the plugin, asked while it imports ``imported``."""
+    if imported == "fairseq_cli":
+        return any(_names_plugin(word) for word in sys.argv[1:])
+    if imported == PLUGIN and sys.argv[:1] == ["-m"]:  # so it is while Python imports the package of the module to run
+        module = sys.orig_argv[-len(sys.argv) :][0].removeprefix("-m")
+        return module.partition(".")[0] == PLUGIN
+    return _is_script_of_checkout(os.path.abspath(sys.argv[0] if sys.argv else ""))
+
+
+def _names_plugin(word: str) -> bool:
     """Whether an argument names the plugin's directory, as ``--user-dir`` of fairseq's commands does."""
-    return any(os.path.basename(word.rstrip("/").rpartition("=")[2]) == PLUGIN for word in sys.argv[1:])
+    return os.path.basename(word.rstrip("/").rpartition("=")[2]) == PLUGIN
+
+
+def _is_script_of_checkout(program: str) -> bool:
+    """Whether it is a script such as ``preprocess/pieces.py`` beside a copy of this module."""
+    root, script = os.path.split(program)
+    while script not in _SCRIPTS and root != os.path.dirname(root):
+        root, script = os.path.split(root)
+    return script in _SCRIPTS and os.path.exists(os.path.join(root, "s2sft_startup.py"))
 
 
 class _Finder:
@@ -90,12 +110,13 @@ class _Finder:
         if name not in _awaited:
             return None
         _awaited.remove(name)
+        if name == "fairseq.dataclass.utils":
+            return cls.spec_with_types_mended(name)
         if name == "fairseq" and sys.version_info >= (3, 11):
             _tolerate_shared_defaults()
-        elif name == "fairseq.dataclass.utils":
-            return cls.spec_with_types_mended(name)
-        elif (name == "fairseq_cli" and _loads_plugin()) or (name == PLUGIN and _is_module_of_plugin()):
+        if _is_command(name):
             _spin_briefly()
+            _ask_for_nothing()
         return None
 
     @staticmethod

@@ -31,7 +31,15 @@ TYPES_BY_TEXT = """
 def interpret_dc_type(field_type):
     return field_type.__args__[0] if str(field_type).startswith("typing.Optional") else field_type
 """
-SPINS = "import os\nprint(os.environ.get('GOMP_SPINCOUNT'))\n"
+SPINS = """
+import logging, os, sys
+logging.basicConfig(stream=sys.stdout, format="%(message)s", level="INFO")
+print(os.environ.get("GOMP_SPINCOUNT"))
+logging.getLogger("fairseq.tasks.text_to_speech").info("install tensorboardX")
+"""
+QUIET, LOUD = ["1000"], ["None", "install", "tensorboardX"]
+"""What a package with these lines says when a command imports it, and in another program."""
+
 USER_DIRS = (
     ["--user-dir", "s2sft_fairseq"],
     ["--user-dir=/elsewhere/s2sft_fairseq/"],
@@ -127,16 +135,19 @@ def test_fairseqs_own_function_is_mended(tmp_path: Path) -> None:
     assert python(HOOK + use, tmp_path).stdout.strip() == "<class 'str'>"
 
 
-class TestSpinning:
-    """Only where a command starts, before torch could read the variable."""
+class TestCommands:
+    """They spin briefly, and ask for nothing: before torch could read the variable, and fairseq write the line."""
 
     @pytest.fixture
-    def spins(self, tmp_path: Path) -> Callable[..., str]:
+    def said(self, tmp_path: Path) -> Callable[..., str]:
         """Runs ``python WORDS`` beside packages that print the variable when they are imported."""
         for name in ("s2sft_fairseq", "fairseq_cli"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "__init__.py").write_text(SPINS)
             (tmp_path / name / "train.py").write_text("")
+        for script in ("preprocess/own.py", "examples/quickstart/own.py", "mine/own.py"):
+            (tmp_path / "hook" / script).parent.mkdir(parents=True)
+            (tmp_path / "hook" / script).write_text("import s2sft_fairseq\n")
         (tmp_path / "fairseq-train").write_text("import fairseq_cli.train\n")
         (tmp_path / "program.py").write_text("import s2sft_fairseq, fairseq_cli\n")
         (tmp_path / "sitecustomize.py").write_text("import s2sft_startup\n")
@@ -150,24 +161,27 @@ class TestSpinning:
                 command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
             ).stdout
 
-        (tmp_path / "hook").mkdir()
         shutil.copy(ROOT / "s2sft_startup.py", tmp_path / "hook")
         return run
 
-    def test_in_commands_of_the_plugin(self, spins: Callable[..., str]) -> None:
-        assert spins("-m", "s2sft_fairseq.train", "-m", "pdb").split() == ["1000"]
-        assert spins("-um", "s2sft_fairseq.train").split() == ["1000"]
+    def test_in_commands_of_the_plugin(self, said: Callable[..., str]) -> None:
+        assert said("-m", "s2sft_fairseq.train", "-m", "pdb").split() == QUIET
+        assert said("-um", "s2sft_fairseq.train").split() == QUIET
+
+    def test_in_scripts_of_a_checkout(self, said: Callable[..., str]) -> None:
+        assert said("hook/preprocess/own.py").split() == said("hook/examples/quickstart/own.py").split() == QUIET
+        assert said("hook/mine/own.py").split() == LOUD
 
     @pytest.mark.parametrize("words", USER_DIRS, ids=" ".join)
-    def test_in_fairseqs_commands_with_the_plugin(self, spins: Callable[..., str], words: List[str]) -> None:
-        assert spins("fairseq-train", "data", *words, "--cpu").split() == ["1000"]
-        assert spins("-m", "fairseq_cli.train", "data", *words).split() == ["1000"]
+    def test_in_fairseqs_commands_with_the_plugin(self, said: Callable[..., str], words: List[str]) -> None:
+        assert said("fairseq-train", "data", *words, "--cpu").split() == QUIET
+        assert said("-m", "fairseq_cli.train", "data", *words).split() == QUIET
 
-    def test_not_in_fairseqs_commands_without_it_nor_in_other_programs(self, spins: Callable[..., str]) -> None:
-        assert spins("fairseq-train", "data", "--user-dir", "other").split() == ["None"]
-        assert spins("program.py", "-m", "s2sft_fairseq.train").split() == ["None"] * 2
+    def test_not_in_fairseqs_commands_without_it_nor_in_other_programs(self, said: Callable[..., str]) -> None:
+        assert said("fairseq-train", "data", "--user-dir", "other").split() == LOUD
+        assert said("program.py", "-m", "s2sft_fairseq.train").split() == LOUD * 2
 
     @pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
-    def test_the_user_decides(self, spins: Callable[..., str], name: str) -> None:
+    def test_the_user_decides(self, said: Callable[..., str], name: str) -> None:
         expected = "7" if name == "GOMP_SPINCOUNT" else "None"
-        assert spins("-m", "s2sft_fairseq.train", **{name: "7"}).split() == [expected]
+        assert said("-m", "s2sft_fairseq.train", **{name: "7"}).split() == [expected]
