@@ -81,12 +81,13 @@ def _ask_for_nothing() -> None:
 
 def _is_command(imported: str) -> bool:
     """Whether this program is a command of the plugin or with the plugin, asked while it imports ``imported``."""
-    if imported == "fairseq_cli":
+    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    if imported == "fairseq_cli" or program.startswith("fairseq-"):  # the latter in its workers, which import less
         return any(_names_plugin(word) for word in sys.argv[1:])
     if imported == PLUGIN and sys.argv[:1] == ["-m"]:  # so it is while Python imports the package of the module to run
         module = sys.orig_argv[-len(sys.argv) :][0].removeprefix("-m")
         return module.partition(".")[0] == PLUGIN
-    return _is_script_of_checkout(os.path.abspath(sys.argv[0] if sys.argv else ""))
+    return _is_script_of_checkout(os.path.abspath(sys.argv[0]) if program else "")
 
 
 def _names_plugin(word: str) -> bool:

@@ -149,6 +149,7 @@ class TestCommands:
             (tmp_path / "hook" / script).parent.mkdir(parents=True)
             (tmp_path / "hook" / script).write_text("import s2sft_fairseq\n")
         (tmp_path / "fairseq-train").write_text("import fairseq_cli.train\n")
+        (tmp_path / "fairseq-worker").write_text("import s2sft_fairseq\n")
         (tmp_path / "program.py").write_text("import s2sft_fairseq, fairseq_cli\n")
         (tmp_path / "sitecustomize.py").write_text("import s2sft_startup\n")
 
@@ -175,6 +176,7 @@ class TestCommands:
     @pytest.mark.parametrize("words", USER_DIRS, ids=" ".join)
     def test_in_fairseqs_commands_with_the_plugin(self, said: Callable[..., str], words: List[str]) -> None:
         assert said("fairseq-train", "data", *words, "--cpu").split() == QUIET
+        assert said("fairseq-worker", "data", *words).split() == QUIET
         assert said("-m", "fairseq_cli.train", "data", *words).split() == QUIET
 
     def test_not_in_fairseqs_commands_without_it_nor_in_other_programs(self, said: Callable[..., str]) -> None:
