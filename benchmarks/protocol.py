@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from tqdm import tqdm
+from .progress import steps
 
 Rates = dict[str, list[float]]
 """What each side did a second, a number a round."""
@@ -53,13 +53,13 @@ def alternate(sides: Sequence[Side], *, rounds: int, title: str) -> Rates:
     Neighbours in time share what else the machine does, so a ratio is taken within a round, never across.
     """
     rates: Rates = {side.name: [] for side in sides}
-    with tqdm(total=(rounds + 1) * len(sides), desc=title, disable=None) as progress:
+    with steps((rounds + 1) * len(sides), title) as step:
         for turn in range(rounds + 1):
             for side in sides:
                 took = seconds(side.work)
                 if turn:
                     rates[side.name].append(side.amount / took)
-                progress.update()
+                step()
     return rates
 
 

@@ -26,6 +26,7 @@ import torch
 import benchmarks.quiet  # noqa: F401  (before the libraries, in started processes too)
 from benchmarks import machine, results
 from benchmarks.cases import CASES, FAST, FULL, MAIN_CASES, SMALLEST, Settings
+from benchmarks.progress import say
 from benchmarks.texts import WORK
 from s2sft_fairseq.common.atomic_files import whole_files
 
@@ -98,7 +99,9 @@ def main() -> None:
     settings = Settings(args.scale, args.rounds or ROUNDS[args.scale])
     facts = {**machine.describe(args.threads), "rounds": str(settings.rounds)}
     start, found, report = time.perf_counter(), {}, ""
-    for name in args.only or (MAIN_CASES if args.scale == FAST else list(CASES)):
+    names = args.only or (MAIN_CASES if args.scale == FAST else list(CASES))
+    for number, name in enumerate(names, start=1):
+        say(f"case {number} of {len(names)}, {name}: {CASES[name]}")
         found[name] = measure(name, settings)
         facts["load average after the last case"] = machine.load()
         report = write(args.to, found, facts)  # after every case: a later one may be interrupted

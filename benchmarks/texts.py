@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from .processes import ROOT, Usage, run, script
+from .progress import steps
 
 WORK = ROOT / "benchmarks" / "work"
 ENCODER = ROOT / "examples" / "quickstart" / "encoder"
@@ -57,15 +56,15 @@ def data_bin(vocabulary: int) -> Path:
     """The binarized pairs, their vocabulary filled up to a size with tokens that do not occur; made once."""
     folder = WORK / f"data-bin-{vocabulary}"
     if not folder.exists():
-        with tqdm(total=3, desc=f"text with a vocabulary of {vocabulary:,}", disable=None) as progress:
+        with steps(3, f"text with a vocabulary of {vocabulary:,}") as step:
             raw = raw_pairs()
-            progress.update()
+            step()
             with complete(folder) as part:
                 to_pieces(raw, part / "pieces")
-                progress.update()
+                step()
                 to_data_bin(part / "pieces", part)
                 fill_up((part / f"dict.{side}.txt" for side in SIDES), vocabulary)
-                progress.update()
+                step()
     return folder
 
 

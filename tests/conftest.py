@@ -1,5 +1,6 @@
 """What the system tests share: a tiny random encoder, texts, binarized data, and imported checkpoints."""
 
+import os
 from pathlib import Path
 from typing import Dict
 
@@ -7,6 +8,7 @@ import pytest
 from commands import IMPORT, make_bert, preprocess_command, random_lines, run, write_pairs
 from hypothesis import settings
 
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch is imported: threads that spin starve beside others
 settings.register_profile("busy machine", deadline=None)  # how long an example takes says nothing there
 settings.load_profile("busy machine")
 

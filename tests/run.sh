@@ -14,7 +14,8 @@ esac
 
 bash install.sh --extras test
 . "${S2SFT_VENV:-.venv}/bin/activate"
-export OMP_NUM_THREADS=1 # two threads on two busy cores wait for each other more than they compute
+# Two threads on two busy cores wait for each other more than they compute, and spin while they wait.
+export OMP_NUM_THREADS=1 GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 
 find . -path './.*' -prune -o -name '*.sh' -print | while read -r script; do bash -n "$script"; done
 ruff format --check .

@@ -49,6 +49,7 @@ run=$work/$start-$method-$updates-seed$seed
 bash install.sh
 . "${S2SFT_VENV:-.venv}/bin/activate"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONWARNINGS=ignore
+[ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} # else a busy machine starves the threads
 plugin=(--user-dir s2sft_fairseq --task s2s_ft)
 
 # Shows a command as a user would type it, then runs it.

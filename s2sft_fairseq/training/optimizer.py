@@ -207,7 +207,7 @@ def build_adamw(groups: List[Dict[str, Any]], **options: Any) -> torch.optim.Ada
 
 
 def has_fused_kernel(device: torch.device) -> bool:
-    """Tries whether torch can update all parameters of a group at once on a device (on CPUs since torch 2.4)."""
+    """Tries whether torch can update all parameters of a group at once on a device."""
     number = nn.Parameter(torch.zeros(1, device=device))
     number.grad = torch.zeros_like(number)
     try:

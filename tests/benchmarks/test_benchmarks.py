@@ -30,6 +30,12 @@ def test_all_sides_are_warmed_and_then_take_turns() -> None:
     assert {name: len(values) for name, values in rates.items()} == {"a": 3, "b": 3}
 
 
+def test_a_log_shows_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where standard error is no terminal, as here."""
+    alternate([Side("ours", lambda: None, amount=1)], rounds=2, title="train")
+    assert capsys.readouterr().err.splitlines() == [f"train: {step} of 3" for step in (1, 2, 3)]
+
+
 def test_ratios_are_taken_within_a_round() -> None:
     """The machine was three times as slow in the second round: across rounds, nothing could be said."""
     rates = {"ours": [30.0, 10.0, 32.0], "peer": [20.0, 5.0, 16.0]}
@@ -171,7 +177,8 @@ def test_contestants_learn_and_write_as_many_tokens_as_they_are_told(name: str) 
 def test_the_command_measures_every_case_and_names_no_path(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     command = [sys.executable, "benchmarks/run.py", "--smallest", "--to", tmp_path / "found"]
-    run(command)
+    said = run(command).err
+    assert all(f", {name}: " in said for name in cases.CASES)
     text = (tmp_path / "found" / "results.json").read_text()
     found = json.loads(text)
     assert list(found["cases"]) == list(cases.CASES)

@@ -1,23 +1,35 @@
 """python -m s2sft_fairseq.generate: a line for each line, as fairseq-interactive has it; resumed as if undisturbed."""
 
 import io
-import os
 import re
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-from commands import PLUGIN, ROOT, environment, make_bert, mistake, random_lines, run, write_lines
+from commands import PLUGIN, ROOT, attempt, make_bert, mistake, random_lines, run, write_lines
 
 from s2sft_fairseq import S2SModel, generate, import_pretrained
 from s2sft_fairseq.common.errors import UserError
 
 COMMAND = ["python", "-m", "s2sft_fairseq.generate"]
 LINES = ["", *random_lines(50, seed=7, shortest=0, longest=15), "", "w1"]
+KILLED = """
+import os, signal
+from s2sft_fairseq import generate
+
+def answers(*args):
+    batches.append(args)
+    if len(batches) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*args)
+
+batches, whole, generate.answers, generate.WINDOW = [], generate.answers, answers, 8
+generate.run_command(generate.main)
+"""
+"""The command, killed in its third window of 8 lines."""
+
 Generate = Callable[..., List[str]]
 
 
@@ -194,20 +206,16 @@ class TestResuming:
 
     @pytest.mark.slow
     def test_a_killed_process(self, tmp_path: Path, imported: Path) -> None:
-        write_lines(tmp_path / "in", random_lines(6000, seed=1))
+        write_lines(tmp_path / "in", random_lines(40, seed=1))
         files = ["--checkpoint", imported, "--input", tmp_path / "in", "--output", tmp_path / "out", "--skip-existing"]
-        command = [sys.executable, *COMMAND[1:], *map(str, files), "--cpu", "--beam", "2"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-        while process.poll() is None and not any(path.stat().st_size for path in tmp_path.glob("out.*.partial")):
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "out").exists(), "it was done before it could be killed"
+        script, env = write_lines(tmp_path / "generate", KILLED.splitlines()), {"PYTHONPATH": str(ROOT)}
+        assert attempt(["python", script, *files, "--cpu", "--beam", 2], env=env).status == -signal.SIGKILL
+        assert not (tmp_path / "out").exists()
         (partial,) = tmp_path.glob("out.*.partial")
         kept = partial.read_bytes()
         run([*COMMAND, *files, "--cpu", "--beam", 2])
         whole = (tmp_path / "out").read_bytes()
-        assert whole.startswith(kept[: kept.rfind(b"\n") + 1]) and whole.count(b"\n") == 6000
+        assert whole.startswith(kept) and kept.count(b"\n") == 16 and whole.count(b"\n") == 40
 
 
 class TestMistakes:

@@ -18,6 +18,7 @@ from s2sft_fairseq import __main__ as plugin
 
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 OTHERS = {
+    "--index-url": "pip",
     "--no-deps": "pip",
     "--no-build-isolation": "pip",
     "--nproc_per_node": "torchrun",
@@ -55,7 +56,10 @@ def of_programs() -> Iterator[str]:
             words = (node.value for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if is_text(node))
             yield from filter(FLAG.fullmatch, words)
     for script in (ROOT / "install.sh", ROOT / "tests" / "run.sh", *(ROOT / "examples").rglob("*.sh")):
-        yield from re.findall(r"^\s*(--[a-z-]+)\)", script.read_text(encoding="utf-8"), re.MULTILINE)
+        for flags in re.findall(
+            r"^\s*(--[a-z-]+(?: \| --[a-z-]+)*)\)", script.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            yield from flags.split(" | ")
 
 
 def is_text(node: ast.AST) -> bool:

@@ -2,11 +2,11 @@
 
 import math
 import shutil
-import time
 from collections import Counter
 
 import numpy as np
 import pytest
+from growth import calls
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -172,10 +172,10 @@ def test_meteor_is_its_jar(jar):
     assert found.each() == pytest.approx(100 * np.array(each))
 
 
-def test_many_lines_in_reasonable_time():
-    started = time.monotonic()
-    examples = [
-        (str(n % 50_000), f"what is number {n % 977} ?", f"which is number {n % 977} ?") for n in range(100_000)
-    ]
-    assert 0 < figures(examples)["bleu_4"] < 100
-    assert time.monotonic() - started < 90
+def test_work_grows_with_the_number_of_lines():
+    def score(lines):
+        numbers = [(n % (lines // 2), n % 97) for n in range(lines)]
+        examples = [(str(source), f"what is number {n} ?", f"which is number {n} ?") for source, n in numbers]
+        assert 0 < figures(examples)["bleu_4"] < 100
+
+    assert calls(lambda: score(2000)) < 2.2 * calls(lambda: score(1000))
