@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
-import torch
 from fairseq.data import FairseqDataset, ListDataset, data_utils
 from fairseq.optim import FairseqOptimizer
 from fairseq.tasks import FairseqTask, register_task
@@ -27,7 +26,6 @@ from ..data.odd_tokens import SpecialTokens, UnknownTokens, warn_of_unknown
 from ..data.pair_dataset import PairDataset
 from ..data.shards import batches_of_shard, check_shard, end_without_batches
 from ..models.options import ModelOptions, table_sizes
-from ..models.precision import FLOAT16_ON_CPU
 from ..models.seq2seq_model import S2SFTModel
 from ..objectives.finetuning import OBJECTIVES, FinetuningObjective
 from ..objectives.packed_batch import PackedBatch
@@ -36,22 +34,16 @@ from ..search.option_checks import check_search
 from ..search.options import check_same_layout, generator_arguments
 from ..text.dictionary import PretrainedDictionary
 from . import new_model
-from .changed_settings import LAST, Settings, starting_checkpoint, warn_of_changes
+from .changed_settings import Settings, starting_checkpoint, warn_of_changes
 from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
 from .progress import Progress
+from .start_checks import check_architecture, check_training
 from .validation import Evaluation, carried_tokenizer
-from .validation_options import check_validation, metric_names
+from .validation_options import metric_names
 
 logger = logging.getLogger(__name__)
-
-
-def check_architecture(cfg: Any) -> None:
-    """Raises UserError unless the options of a checkpoint's model are those of ``--arch s2s_ft``."""
-    if getattr(cfg, "finetune_method", None) is None:
-        found = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
-        raise UserError(f"the checkpoint holds a model of --arch {found}; expected one of --arch s2s_ft")
 
 
 @register_task("s2s_ft", dataclass=TaskOptions)
@@ -166,15 +158,8 @@ class S2SFTTask(FairseqTask):
         self.special_tokens = SpecialTokens(self.dictionary, allowed=separator)
 
     def check_training(self) -> None:
-        """Raises UserError for what fairseq would fail on, or silently ignore, when training starts."""
-        if (self.cfg.num_shards, self.cfg.shard_id) != (1, 0):
-            raise UserError("--num-shards and --shard-id divide what is generated or validated; leave them out")
-        if self.cfg.fp16 and (self.cfg.cpu or not torch.cuda.is_available()):
-            raise UserError(FLOAT16_ON_CPU)
-        check_validation(self.cfg, SlotCriterion.logged)
-        restore = self.cfg.restore_file
-        if restore != LAST and not Path(restore).is_file():
-            raise UserError(f"--restore-file: no checkpoint {restore}; expected an existing one, or no such flag")
+        """Raises UserError for options with which training cannot start; other tasks refuse more."""
+        check_training(self.cfg)
 
     def build_bpe(self, args: Any) -> Any:
         """As fairseq's, but fairseq-interactive without ``--bpe`` uses the tokenizer that the checkpoint contains.
