@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 for extra in ${extras//,/ }; do
-    grep -qx "$extra =" setup.cfg || { echo "install.sh: no extra named $extra: test, eval, bpe and bench exist" >&2; exit 2; }
+    grep -qx "$extra =" setup.cfg || { echo "install.sh: no extra named $extra: test, eval, meteor, bpe, parquet and bench exist" >&2; exit 2; }
 done
 
 # ---- what this machine lacks ---------------------------------------------------------------------------------

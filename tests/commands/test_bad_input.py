@@ -69,10 +69,6 @@ def no_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-def other_model_type(folder: Path) -> None:
-    change_config(folder, model_type="gpt2")
-
-
 def broken_config(folder: Path) -> None:
     cut_short(folder / "config.json")
 
@@ -100,7 +96,6 @@ DAMAGES = [
     (truncated_pytorch_model, "pytorch_model.bin cannot be read"),
     (code_in_pytorch_model, "pytorch_model.bin"),
     (no_weights, "has no weights; expected model.safetensors"),
-    (other_model_type, "model_type 'gpt2'"),
     (broken_config, "config.json is not valid JSON"),
     (longer_vocabulary, "48 tokens .* 46 rows"),
     (no_mask_token, r"no \[MASK\]"),
