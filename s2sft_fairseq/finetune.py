@@ -18,6 +18,7 @@ Each command is shown as you would type it. Interrupted, the same command goes o
 import argparse
 import itertools
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -89,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--metric", choices=sorted(METRICS), default="rouge", help="decides which checkpoint is best (default: rouge)"
     )
+    whole.add_argument(
+        "--special-tokens",
+        choices=("whole", "text"),
+        default="whole",
+        help="[SEP], </s> and the like in a text are special tokens (whole), or letters like any others (text)",
+    )
     return whole
 
 
@@ -155,6 +162,7 @@ def run_commands_of(
         metric=args.metric,
         metric_options=metric_options(args),
         cpu="cpu" in given or not torch.cuda.is_available(),
+        special_tokens=args.special_tokens,
     )
     steps.run("tokenize", [run_commands.tokenize(run, split) for split in run.splits])
     steps.run("binarize", [run_commands.binarize(run)], made=[run.binarized])
@@ -165,7 +173,7 @@ def run_commands_of(
         steps.run("generate", [run_commands.generate(run, json.loads(search))])
         steps.run("evaluate", [run_commands.evaluate(run)])
         write_outputs(run)
-    print(f"the best checkpoint is in {run.to}: python -m s2sft_fairseq.generate --checkpoint {run.to}")
+    print(f"the best checkpoint is in {run.to}; to write with it: {shlex.join(run_commands.write(run))} --input FILE")
 
 
 def metric_options(args: argparse.Namespace) -> Dict[str, str]:

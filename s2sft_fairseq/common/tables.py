@@ -10,6 +10,9 @@ from .delimited import BYTE_ORDER_MARK, Row, comma_separated, tab_separated
 from .errors import UserError
 from .text_lines import on_one_line, parse_json, read_lines
 
+INVISIBLE = " \u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Spaces without width, joiners and marks, which alone are no text."""
+
 COMPRESSED = (".gz", ".bz2", ".xz")
 LOOKED_AT = 1000
 """Number of rows whose columns are taken for those of the table."""
@@ -83,7 +86,7 @@ def text_in(cells: Dict[str, Any], column: str) -> str:
     if not isinstance(value, str):
         raise MissingTextError(f"{column} is of type {type(value).__name__}, not text")
     text = on_one_line(value)
-    if not text:
+    if not text.strip(INVISIBLE):
         raise MissingTextError(f"{column} is empty")
     return text
 

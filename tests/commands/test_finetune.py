@@ -1,6 +1,7 @@
 """finetune: one command from a table to scores; interrupted, it goes on; a mistake ends it in one line."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -54,6 +55,20 @@ def test_from_a_table_to_scores_and_again(bert: Path, tmp_path: Path) -> None:
     assert (to / "checkpoint_best.pt").stat().st_mtime_ns == checkpoint
     assert "train.done is of another run" in mistake([*command, "--lr", "1"])
     assert "pairs.done is of another run" in mistake([*words(tmp_path, bert, counts=(20, 4, 6)), *FEW])
+
+
+@pytest.mark.slow
+def test_special_tokens_as_text_in_a_folder_with_a_space(bert: Path, tmp_path: Path) -> None:
+    lines = [write_lines(tmp_path / name, ["w1 [SEP] w2", "w3 w4"]) for name in ("rows.src", "rows.tgt")]
+    command = [*COMMAND, "--pretrained", bert, "--to", tmp_path / "a run", "--train", *lines, "--valid", *lines]
+    done = run([*command, "--test", *lines, "--special-tokens", "text", *FEW])
+    assert "contain special tokens" not in done.err
+    assert "[SEP]" not in (tmp_path / "a run" / "data" / "pieces" / "train.tgt").read_text()
+    shown = done.out.splitlines()[-1].partition("to write with it: ")[2]
+    assert "--special-tokens text" in shown
+    texts = tmp_path / "texts"
+    texts.write_text("w1 [SEP] w2\n")
+    assert run([*shlex.split(shown)[:-1], texts, "--cpu"]).out.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -141,6 +141,7 @@ def test_compressed(ending: str, compress: Any, suffix: str, tmp_path: Path) -> 
         ({"a": None}, "a is empty"),
         ({"a": []}, "a is empty"),
         ({"a": "\u2028 \t"}, "a is empty"),
+        ({"a": "\u200b \ufeff"}, "a is empty"),
         ({"a": math.nan}, "a is NaN"),
         ({"a": 7}, "a is of type int, not text"),
         ({"b": "x"}, "no column a"),
