@@ -106,6 +106,7 @@ def test_mistakes(bert: Path, tmp_path: Path) -> None:
     assert "cannot be read" in mistake([*command, "--test", tmp_path / "none.jsonl"])
     assert "not the name of a table" in mistake([*command, "--test", tmp_path / "none.doc"])
     assert "named as tables" in mistake([*command, "--test", tmp_path / "train.jsonl", tmp_path / "valid.jsonl"])
+    assert "Not a directory" in mistake([*command, "--to", tmp_path / "train.jsonl" / "run"])
     texts = [write_lines(tmp_path / name, ["text"]) for name in ("test.src", "test.tgt")]
     assert "have no columns" in mistake([*command, "--source-column", "text", "--test", *texts])
     assert not (tmp_path / "run" / "data").exists()
