@@ -98,12 +98,14 @@ def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 
 def report_user_errors() -> None:
-    """Makes Python report user errors in one line on standard error instead of a traceback."""
+    """Makes Python report user errors, and Ctrl-C, in one line on standard error instead of a traceback."""
     inherited = sys.excepthook
 
     def hook(kind: Type[BaseException], error: BaseException, traceback: Optional[TracebackType]) -> None:
         message = one_line(error)
-        if message is None:
+        if isinstance(error, KeyboardInterrupt):
+            print("s2sft_fairseq: interrupted", file=sys.stderr)
+        elif message is None:
             inherited(kind, error, traceback)
         else:
             print(PREFIX, message, file=sys.stderr)

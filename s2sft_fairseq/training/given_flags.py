@@ -35,6 +35,8 @@ def given_flags(words: Sequence[str]) -> Flags:
     names = {name.replace("_", "-"): value for name, value in sorted(vars(found).items())}
     flags = {name: value for name, value in names.items() if name != "data" and value not in (False, ALWAYS.get(name))}
     refuse_own(flags)
+    if "no-save" in flags:
+        raise UserError("--no-save: what follows the training, and going on with it, needs checkpoints; leave it out")
     if "eval-generation-args" in flags:
         generation_config(flags["eval-generation-args"])
     return flags

@@ -32,6 +32,7 @@ def test_values(words: List[str], expected: Dict[str, Any]) -> None:
         (["--user-dir=x"], "--user-dir is set by this command"),
         (["-s", "de"], "--source-lang is set by this command"),
         (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+        (["--no-save"], "needs checkpoints; leave it out"),
         (["stray"], "unrecognized arguments: stray"),
         (["--max-epoch", "x"], "--max-epoch: invalid int value: 'x'"),
         (["--finetune-method", "casual"], "casual"),
