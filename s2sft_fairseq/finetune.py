@@ -18,6 +18,7 @@ Each command is shown as you would type it. Interrupted, the same command goes o
 import argparse
 import itertools
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -25,7 +26,6 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
-from fairseq import options
 from tqdm import tqdm
 
 from .common.atomic_files import write_columns, write_line_files
@@ -33,18 +33,17 @@ from .common.command_line import command_parser
 from .common.command_steps import Steps
 from .common.errors import UserError
 from .common.fairseq_patches import run_command
+from .common.tables import is_table
 from .common.text_lines import read_lines
 from .data.pair_table import TWO_FILES, Columns, PairTable, choose_columns
 from .metrics.rouge155 import stemmed_words
 from .pretrained import checkpoint
 from .training import run_commands
+from .training.given_flags import given_flags
 from .training.run_commands import SIDES, Run
-from .training.suggested_flags import METRICS, Encoder, Flags, PairLengths, given_flags, suggest
+from .training.suggested_flags import METRICS, Encoder, Flags, PairLengths, suggest
 
 SPLITS = ("train", "valid", "test")
-OWN = ("save-dir", "user-dir", "task", "arch", "pretrained", "source-lang", "target-lang")
-"""Flags of fairseq-train that this command sets itself."""
-
 SEARCH = "eval-generation-args"
 SAMPLED = 1000
 """Number of targets by which the kind of words is chosen."""
@@ -57,14 +56,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         UserError: an option, a table or the encoder cannot be used, or one of the commands failed.
     """
     args, words = parser().parse_known_args(argv)
-    check_flags(words)
+    given = given_flags(words)
     encoder = read_encoder(args.pretrained)
     tables = {split: getattr(args, split) for split in SPLITS if getattr(args, split)}
-    columns = {split: columns_of(paths, args) for split, paths in tables.items()}
+    columns = columns_by_split(tables, args)
     with Steps(args.to / "steps", again=f"remove {args.to}, or name another folder with --to") as steps:
         pairs = {split: PairTable(paths, columns[split]) for split, paths in tables.items()}
         steps.work("pairs", inputs(pairs), lambda: write_pairs(pairs, args.to))
-        run_commands_of(steps, args, encoder, words)
+        run_commands_of(steps, args, encoder, given, words)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,28 +90,13 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--metric", choices=sorted(METRICS), default="rouge", help="decides which checkpoint is best (default: rouge)"
     )
+    whole.add_argument(
+        "--special-tokens",
+        choices=("whole", "text"),
+        default="whole",
+        help="[SEP], </s> and the like in a text are special tokens (whole), or letters like any others (text)",
+    )
     return whole
-
-
-def check_flags(words: Sequence[str]) -> None:
-    """Refuses, before anything is read, what fairseq-train would refuse, and what this command sets itself.
-
-    Raises:
-        UserError: a flag does not exist, has no such value, or is not to be given.
-    """
-    for name in given_flags(words):
-        if name in OWN:
-            raise UserError(f"--{name} is set by this command (--to, --pretrained); leave it out")
-    training = options.get_training_parser()
-
-    def refuse(message: str) -> None:
-        raise UserError(f"{message}; expected options of this command (--help) or flags of fairseq-train")
-
-    vars(training)["error"] = refuse
-    known = ["DATA", "--task", "s2s_ft", "--arch", "s2s_ft"]
-    for name, value in (("criterion", "s2s_ft_label_smoothed"), ("optimizer", "s2s_ft_adamw")):
-        known += [f"--{name}", value]
-    options.parse_args_and_arch(training, input_args=[*known, "--lr-scheduler", "polynomial_decay", *words])
 
 
 def read_encoder(directory: Path) -> Encoder:
@@ -125,13 +109,26 @@ def read_encoder(directory: Path) -> Encoder:
     return Encoder(decided["encoder_embed_dim"], decided.get("position_rows", 0))
 
 
-def columns_of(paths: Sequence[Path], args: argparse.Namespace) -> Columns:
+def columns_by_split(tables: Mapping[str, Sequence[Path]], args: argparse.Namespace) -> Dict[str, Columns]:
+    """The columns of each split; where no flag says otherwise, those of the first that the others have, too."""
+    columns: Dict[str, Columns] = {}
+    for split, paths in tables.items():
+        columns[split] = columns_of(paths, args, usual=columns.get(SPLITS[0]))
+    return columns
+
+
+def columns_of(paths: Sequence[Path], args: argparse.Namespace, *, usual: Optional[Columns]) -> Columns:
     """The columns of a table, or those that two text files make."""
+    if len(paths) == 1:
+        return choose_columns(paths[0], source=args.source_column, target=args.target_column, usual=usual)
+    names = ", ".join(map(str, paths))
     if len(paths) > 2:
-        raise UserError(f"{len(paths)} files ({', '.join(map(str, paths))}); expected a table, or sources and targets")
-    if len(paths) == 2:
-        return TWO_FILES
-    return choose_columns(paths[0], source=args.source_column, target=args.target_column)
+        raise UserError(f"{len(paths)} files ({names}); expected a table, or sources and targets")
+    if any(map(is_table, paths)):
+        raise UserError(f"{names} are named as tables; expected one table, or the text file of sources and of targets")
+    if args.source_column or args.target_column:
+        raise UserError(f"{names}: text files have no columns; leave --source-column and --target-column out")
+    return TWO_FILES
 
 
 def inputs(tables: Mapping[str, PairTable]) -> List[str]:
@@ -154,26 +151,29 @@ def write_pairs(tables: Mapping[str, PairTable], to: Path) -> List[str]:
     return report
 
 
-def run_commands_of(steps: Steps, args: argparse.Namespace, encoder: Encoder, words: Sequence[str]) -> None:
-    """Runs the commands, from the pairs to the scores."""
+def run_commands_of(
+    steps: Steps, args: argparse.Namespace, encoder: Encoder, given: Flags, words: Sequence[str]
+) -> None:
+    """Runs the commands, from the pairs to the scores; ``given`` are the flags in the user's ``words``."""
     run = Run(
         args.pretrained,
         args.to,
         splits=tuple(split for split in SPLITS if getattr(args, split)),
         metric=args.metric,
         metric_options=metric_options(args),
-        cpu="cpu" in given_flags(words) or not torch.cuda.is_available(),
+        cpu="cpu" in given or not torch.cuda.is_available(),
+        special_tokens=args.special_tokens,
     )
     steps.run("tokenize", [run_commands.tokenize(run, split) for split in run.splits])
     steps.run("binarize", [run_commands.binarize(run)], made=[run.binarized])
-    flags = chosen_flags(run, encoder, given_flags(words))
+    flags = chosen_flags(run, encoder, given)
     steps.run("train", [run_commands.train(run, flags, words)])
     if "test" in run.splits:
-        search = {**flags, **given_flags(words)}[SEARCH]
+        search = {**flags, **given}[SEARCH]
         steps.run("generate", [run_commands.generate(run, json.loads(search))])
         steps.run("evaluate", [run_commands.evaluate(run)])
         write_outputs(run)
-    print(f"the best checkpoint is in {run.to}: python -m s2sft_fairseq.generate --checkpoint {run.to}")
+    print(f"the best checkpoint is in {run.to}; to write with it: {shlex.join(run_commands.write(run))} --input FILE")
 
 
 def metric_options(args: argparse.Namespace) -> Dict[str, str]:

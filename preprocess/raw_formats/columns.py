@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-from s2sft_fairseq.common.tables import delimiter_of
+from s2sft_fairseq.common.delimited import read_header
 
 from .files import SPLIT_NAMES, files, find, kind, missing, numbered_lines, only, read_lines
 from .records import SENTENCE_END, Example, Reader, Records, expect
@@ -139,9 +139,7 @@ def csv_rows(path: Path, records: Records) -> Iterator[Example]:
     """Yields the pairs of a CSV file, whose rows may have several lines, below their names."""
     csv.field_size_limit(sys.maxsize)
     lines = read_lines(path)
-    header = next(lines, "")
-    delimiter = delimiter_of(header)
-    names = next(csv.reader([header], delimiter=delimiter), [])
+    names, delimiter = read_header(lines, path)
     rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     while True:
         place = f"{path}, line {rows.line_num + 2}"  # the header is line 1

@@ -54,11 +54,11 @@ class SpecialLines:
         self.lines = 0
 
     def read(self, text: str, pieces: str) -> None:
-        """Reads one line as text, and as pieces separated by spaces."""
+        """Reads one line as text, and as pieces separated by spaces; unknown characters become special, too."""
         self.lines += 1
         if self.pattern.search(text) is None:
             return
-        found = [piece for piece in pieces.split() if self.pattern.fullmatch(piece)]
+        found = [piece for piece in pieces.split() if self.pattern.fullmatch(piece) and piece in text]
         if found:
             self.numbers.append(self.lines)
             self.counts.update(found)

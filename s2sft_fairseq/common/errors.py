@@ -1,5 +1,6 @@
 """Reports user errors in one line that says what was found, what was expected and how to fix it."""
 
+import errno
 import re
 import sys
 from types import TracebackType
@@ -15,6 +16,9 @@ OF_FLAGS = (
 """The beginnings of fairseq's error messages about flags."""
 OTHER_PARAMETERS = "loaded state dict"
 """The beginning of torch's error message about the state of an optimizer."""
+REFUSALS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Why the system does not write a file: no right to, a file where a folder should be, a folder, a full disk."""
+
 RESET = "the checkpoint's optimizer trained other parameters than this run; repeat its flags, or add --reset-optimizer"
 NO_ALIGNMENT = "{flag}: this model has no cross-attention to align with; leave it out"
 
@@ -51,13 +55,15 @@ def refused_by_fairseq(error: BaseException) -> Optional[str]:
 
 
 def missing_file(error: BaseException) -> Optional[str]:
-    """Messages for files that do not exist, and for one that already exists."""
+    """Messages for files that do not exist, for one that already exists, and for what the system refuses."""
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"no such file or directory: {error.filename}"
     if isinstance(error, FileExistsError):
         return f"{error} already exists; remove its folder, or name another --destdir"
     if isinstance(error, OSError) and str(error).startswith("Model file not found"):
         return f"{error}; expected --path CHECKPOINT, as fairseq-train or import_pretrained wrote it"
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
     return None
 
 
@@ -92,12 +98,14 @@ def chain_of(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 
 def report_user_errors() -> None:
-    """Makes Python report user errors in one line on standard error instead of a traceback."""
+    """Makes Python report user errors, and Ctrl-C, in one line on standard error instead of a traceback."""
     inherited = sys.excepthook
 
     def hook(kind: Type[BaseException], error: BaseException, traceback: Optional[TracebackType]) -> None:
         message = one_line(error)
-        if message is None:
+        if isinstance(error, KeyboardInterrupt):
+            print("s2sft_fairseq: interrupted", file=sys.stderr)
+        elif message is None:
             inherited(kind, error, traceback)
         else:
             print(PREFIX, message, file=sys.stderr)

@@ -1,23 +1,19 @@
 """Reads the rows of a table in JSON Lines, JSON, CSV, TSV or Parquet, and the text in a column of a row."""
 
-import csv
 import itertools
 import json
 import math
-import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Union
+from typing import Any, Callable, Dict, Iterator, List
 
+from .delimited import BYTE_ORDER_MARK, Row, comma_separated, tab_separated
 from .errors import UserError
 from .text_lines import on_one_line, parse_json, read_lines
 
-GZIP = ".gz"
-BYTE_ORDER_MARK = "\ufeff"
-DELIMITERS = (",", ";", "\t", "|")
-MISSING = ("NaN", "nan", "<NA>")
-"""What pandas writes for a missing value; in CSV and TSV, where it is text, it counts as none."""
+INVISIBLE = " \u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Spaces without width, joiners and marks, which alone are no text."""
 
-
+COMPRESSED = (".gz", ".bz2", ".xz")
 LOOKED_AT = 1000
 """Number of rows whose columns are taken for those of the table."""
 
@@ -26,30 +22,30 @@ class MissingTextError(ValueError):
     """Why a row has no text in a column."""
 
 
-class Row(NamedTuple):
-    """A row of a table.
-
-    Attributes:
-        number: its place in the file, from 1; in CSV and TSV the header is row 1.
-        cells: values by the names of their columns.
-        problem: why there are no cells; empty if there are.
-    """
-
-    number: int
-    cells: Dict[str, Any]
-    problem: str = ""
-
-
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yields the rows of a table, whose format is that of its ending; ``.gz`` may follow it.
+    """Yields the rows of a table, whose format is that of its ending; one of :data:`COMPRESSED` may follow it.
 
     Raises:
         UserError: the file cannot be read, or is no table.
     """
-    ending = Path(path.name.removesuffix(GZIP)).suffix.lower()
-    if ending not in READERS:
+    if not is_table(path):
         raise UserError(f"{path}: not the name of a table; expected one that ends in {', '.join(READERS)} (or .gz)")
-    return READERS[ending](path)
+    return READERS[ending_of(path)](path)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a name is that of a table."""
+    return ending_of(path) in READERS
+
+
+def ending_of(path: Path) -> str:
+    """The ending of a name that says the format, in small letters.
+
+    >>> ending_of(Path("Train.CSV.gz"))
+    '.csv'
+    """
+    inner = path.stem if path.suffix.lower() in COMPRESSED else path.name
+    return Path(inner).suffix.lower()
 
 
 def columns_of(path: Path) -> List[str]:
@@ -88,9 +84,9 @@ def text_in(cells: Dict[str, Any], column: str) -> str:
     if isinstance(value, float) and math.isnan(value):
         raise MissingTextError(f"{column} is NaN")
     if not isinstance(value, str):
-        raise MissingTextError(f"{column} is a {type(value).__name__}, not a text")
+        raise MissingTextError(f"{column} is of type {type(value).__name__}, not text")
     text = on_one_line(value)
-    if not text:
+    if not text.strip(INVISIBLE):
         raise MissingTextError(f"{column} is empty")
     return text
 
@@ -122,7 +118,7 @@ def json_row(number: int, line: str) -> Row:
     """A line of such a file."""
     try:
         found = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # beside what is no JSON: numbers of thousands of digits, endless nesting
         return Row(number, {}, "not JSON")
     return object_row(number, found)
 
@@ -133,18 +129,27 @@ def object_row(number: int, found: Any) -> Row:
 
 
 def json_list(path: Path) -> Iterator[Row]:
-    """The rows of a JSON file: a list of objects, alone or as the only list in an object; or of JSON lines."""
+    """The rows of a JSON file: a list of objects, alone or as the only one in an object; of JSON lines; or one row."""
     if is_json_lines(path):
         yield from json_lines(path)
         return
-    found = parse_json(path)
+    for number, value in enumerate(rows_in(parse_json(path), path), 1):
+        yield object_row(number, value)
+
+
+def rows_in(found: Any, path: Path) -> List[Any]:
+    """The list of rows in what a JSON file holds; an object with texts is the only row."""
     if isinstance(found, dict):
-        lists = [value for value in found.values() if isinstance(value, list)]
-        found = lists[0] if len(lists) == 1 else found
+        lists = [
+            value for value in found.values() if isinstance(value, list) and any(isinstance(x, dict) for x in value)
+        ]
+        if len(lists) == 1:
+            return lists[0]
+        if any(isinstance(value, str) for value in found.values()):
+            return [found]
     if not isinstance(found, list):
         raise UserError(f"{path} holds no list of rows; expected [{{...}}, ...] or an object in each line")
-    for number, value in enumerate(found, 1):
-        yield object_row(number, value)
+    return found
 
 
 def is_json_lines(path: Path) -> bool:
@@ -153,73 +158,19 @@ def is_json_lines(path: Path) -> bool:
     return len(first) == 2 and not json_row(1, first[0].removeprefix(BYTE_ORDER_MARK)).problem
 
 
-def comma_separated(path: Path) -> Iterator[Row]:
-    """The rows of a CSV file; rows with quoted line breaks take several lines."""
-    csv.field_size_limit(sys.maxsize)
-    lines = read_lines(path)
-    header = next(lines, "").removeprefix(BYTE_ORDER_MARK)
-    delimiter = delimiter_of(header)
-    names = next(csv.reader([header], delimiter=delimiter), [])
-    rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
-    for number in itertools.count(2):
-        try:
-            values = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Row(number, {}, f"not CSV ({error})")
-        else:
-            if values:
-                yield delimited_row(number, names, values)
-
-
-def delimiter_of(header: str) -> str:
-    """Whichever of :data:`DELIMITERS` splits the header of a CSV file into most columns.
-
-    >>> delimiter_of("id;document, whole;summary")
-    ';'
-    """
-    return max(DELIMITERS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
-
-
-def tab_separated(path: Path) -> Iterator[Row]:
-    """The rows of a TSV file, one per line; quotes count as such only where they enclose a whole cell."""
-    lines = read_lines(path)
-    names = next(lines, "").removeprefix(BYTE_ORDER_MARK).split("\t")
-    for number, line in enumerate(lines, 2):
-        if line:
-            yield delimited_row(number, names, tab_cells(line))
-
-
-def tab_cells(line: str) -> List[str]:
-    """The cells of a line: as CSV has them, or simply what is between the tabs."""
-    try:
-        return next(csv.reader([line], delimiter="\t", strict=True))
-    except csv.Error:
-        return line.split("\t")
-
-
-def delimited_row(number: int, names: List[str], values: List[str]) -> Row:
-    """A row of a CSV or TSV file."""
-    if len(values) != len(names):
-        return Row(number, {}, f"{len(values)} columns instead of {len(names)}")
-    cells: Dict[str, Union[str, float]] = dict(zip(names, values))
-    return Row(number, {name: math.nan if value in MISSING else value for name, value in cells.items()})
-
-
 def parquet(path: Path) -> Iterator[Row]:
     """The rows of a Parquet file."""
     try:
-        from pyarrow import ArrowInvalid
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"{path}: reading Parquet needs a package that is missing: pip install pyarrow") from None
     try:
         batches = ParquetFile(path).iter_batches()
-    except (ArrowInvalid, OSError) as error:
+        rows = itertools.chain.from_iterable(batch.to_pylist() for batch in batches)
+        yield from (Row(number, cells) for number, cells in enumerate(rows, 1))
+    except (ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {error}") from None
-    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in batches)
-    return (Row(number, cells) for number, cells in enumerate(rows, 1))
 
 
 READERS: Dict[str, Callable[[Path], Iterator[Row]]] = {

@@ -147,7 +147,7 @@ def parse_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter: brackets in brackets without end
         raise UserError(f"{path} is not valid JSON: {error}; copy it again") from None
 
 

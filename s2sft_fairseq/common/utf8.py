@@ -1,5 +1,7 @@
 """The error message for text that is not UTF-8 (in a module of its own, so that :mod:`.errors` can use it, too)."""
 
+import codecs
+
 from .compression import compression
 
 
@@ -9,7 +11,8 @@ def explain_bad_utf8(place: str, error: UnicodeDecodeError) -> str:
     if kind is not None:
         return f"{place} is not text but compressed ({kind}); unpack it first"
     byte = error.object[error.start]
+    encoding = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "LATIN1"
     return (
         f"{place} is not valid UTF-8 (byte 0x{byte:02x}: {error.reason}); "
-        "convert it first, for instance with `iconv -f LATIN1 -t UTF-8 FILE`"
+        f"convert it first, for instance with `iconv -f {encoding} -t UTF-8 FILE`"
     )

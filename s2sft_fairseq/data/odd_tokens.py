@@ -7,13 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.binarized_words import MANY_UNKNOWN, TOKENIZE
+from ..common.binarized_words import MANY_UNKNOWN
 from ..text.dictionary import PretrainedDictionary
 
 logger = logging.getLogger(__name__)
 
 SAMPLE = 500
 """How many lines are read."""
+
+EXPECTED = (
+    "expected pieces, in a script that the vocabulary has; for text that is not tokenized: "
+    "python preprocess/pieces.py --s2s-ft-vocab PRETRAINED_DIR"
+)
 
 LEAST = 3
 """Fewer unknown tokens are no reason for a warning: every text may have a rare character."""
@@ -41,7 +46,7 @@ class UnknownTokens:
             share = 100 * self.unknown / self.tokens
             logger.warning(
                 f"{self.name}: {self.unknown:,} of {self.tokens:,} tokens ({share:.1f} %) are "
-                f"{self.dictionary.unk_word}; {TOKENIZE}"
+                f"{self.dictionary.unk_word}; {EXPECTED}"
             )
 
 

@@ -5,12 +5,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
+from ..common.delimited import BYTE_ORDER_MARK, Row
 from ..common.errors import UserError
-from ..common.tables import MissingTextError, Row, columns_of, read_rows, text_in
+from ..common.tables import MissingTextError, columns_of, read_rows, text_in
 from ..common.text_lines import count_lines, read_lines
 
 KNOWN_SOURCES = ("document", "article", "text", "source", "src", "dialogue", "context", "passage", "question", "input")
-KNOWN_TARGETS = ("summary", "highlights", "title", "headline", "target", "tgt", "question", "answer", "output")
+KNOWN_TARGETS = ("summary", "highlights", "target", "tgt", "question", "answer", "output", "title", "headline")
 """Names of columns that hold the source or the target, where no others are given; the first that exists counts."""
 
 SHOWN = 5
@@ -80,7 +81,7 @@ class PairTable:
         if len(self.paths) == 1:
             return read_rows(self.paths[0])
         check_line_counts(self.paths)
-        lines = zip(itertools.count(1), *map(read_lines, self.paths))
+        lines = zip(itertools.count(1), *map(read_marked_lines, self.paths))
         return (Row(number, dict(zip(TWO_FILES, texts))) for number, *texts in lines)
 
     def pair(self, row: Row) -> PairRow:
@@ -113,6 +114,12 @@ def listed(rows: Sequence[int]) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
+def read_marked_lines(path: Path) -> Iterator[str]:
+    """Yields the lines of a text file; a byte order mark before them is none of the text."""
+    lines = read_lines(path)
+    yield from itertools.chain((line.removeprefix(BYTE_ORDER_MARK) for line in itertools.islice(lines, 1)), lines)
+
+
 def check_line_counts(paths: Sequence[Path]) -> None:
     """Raises UserError unless both files have the same number of lines."""
     counts = [count_lines(path) for path in paths]
@@ -121,8 +128,16 @@ def check_line_counts(paths: Sequence[Path]) -> None:
         raise UserError(f"{found}; expected one line of each per pair")
 
 
-def choose_columns(path: Path, *, source: Optional[str], target: Optional[str]) -> Columns:
+def choose_columns(
+    path: Path, *, source: Optional[str], target: Optional[str], usual: Optional[Columns] = None
+) -> Columns:
     """The columns that were asked for, or else those with a known name, or the two of a table that has no others.
+
+    Args:
+        path: the table.
+        source: the name that was asked for.
+        target: the same for the target.
+        usual: columns that go before known names, if the table has both.
 
     Raises:
         UserError: there is no such column, or none that is known.
@@ -131,6 +146,8 @@ def choose_columns(path: Path, *, source: Optional[str], target: Optional[str]) 
     for flag, wanted in (("--source-column", source), ("--target-column", target)):
         if wanted is not None and wanted not in names:
             raise UserError(f"{path} has no column {wanted!r}; it has {', '.join(names)}: name one of them with {flag}")
+    if usual is not None and {source, target} <= {*usual, None} and {*usual} <= {*names}:
+        return usual
     others = names if len(names) == 2 else []
     source = source or first_of((*KNOWN_SOURCES, *others), names, other_than=target)
     target = target or first_of((*KNOWN_TARGETS, *others), names, other_than=source)

@@ -24,6 +24,7 @@ class Run:
         metric: for validation, and for the test split.
         metric_options: of that metric.
         cpu: compute without a GPU.
+        special_tokens: ``text`` if the texts' own ``[SEP]`` and the like are ordinary text, else ``whole``.
     """
 
     pretrained: Path
@@ -32,6 +33,7 @@ class Run:
     metric: str
     metric_options: Mapping[str, Any]
     cpu: bool
+    special_tokens: str = "whole"
 
     def raw(self, split: str, kind: str) -> Path:
         """A file of pairs: ``src``, ``tgt``, or ``rows``, the numbers of their rows in the user's table."""
@@ -40,6 +42,10 @@ class Run:
     def pieces(self, split: str, side: str) -> Path:
         """A side of a split in pieces."""
         return self.to / "data" / "pieces" / f"{split}.{side}"
+
+    def tokenizing(self) -> List[str]:
+        """How the commands that read text tokenize it."""
+        return [] if self.special_tokens == "whole" else ["--special-tokens", self.special_tokens]
 
     @property
     def binarized(self) -> Path:
@@ -67,7 +73,7 @@ def tokenize(run: Run, split: str) -> Command:
     inputs = [str(run.raw(split, side)) for side in SIDES]
     outputs = [str(run.pieces(split, side)) for side in SIDES]
     command = ["python", "-m", "s2sft_fairseq.pieces", "--s2s-ft-vocab", str(run.pretrained)]
-    return [*command, "--inputs", *inputs, "--outputs", *outputs]
+    return [*command, *run.tokenizing(), "--inputs", *inputs, "--outputs", *outputs]
 
 
 def binarize(run: Run) -> Command:
@@ -95,13 +101,17 @@ def train(run: Run, suggested: Flags, given: Sequence[str]) -> Command:
 def generate(run: Run, search: Mapping[str, Any]) -> Command:
     """From the sources of the test split to outputs, with fairseq's search options by name."""
     options: Dict[str, Any] = {
-        "checkpoint": run.to,
         "input": run.raw("test", "src"),
         "output": run.outputs,
         "skip-existing": True,
         **{name.replace("_", "-"): value for name, value in search.items() if value is not False},
     }
-    return ["python", "-m", "s2sft_fairseq.generate", *as_words(options), *(["--cpu"] if run.cpu else [])]
+    return [*write(run), *as_words(options), *(["--cpu"] if run.cpu else [])]
+
+
+def write(run: Run) -> Command:
+    """From text to text with the model of a run; with the options ``--input`` and ``--output``."""
+    return ["python", "-m", "s2sft_fairseq.generate", "--checkpoint", str(run.to), *run.tokenizing()]
 
 
 def evaluate(run: Run) -> Command:

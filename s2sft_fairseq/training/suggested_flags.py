@@ -2,11 +2,12 @@
 
 import json
 import math
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 import numpy as np
 
 from ..objectives.finetuning import OBJECTIVES
+from .criterion import SlotCriterion
 
 Flags = Dict[str, Any]
 """Values by the names of flags, without dashes; True for a flag without a value."""
@@ -88,7 +89,7 @@ def suggest(lengths: PairLengths, encoder: Encoder, given: Mapping[str, Any], *,
     Args:
         lengths: of the pairs to train on.
         encoder: that is fine-tuned.
-        given: the user's flags.
+        given: the user's flags, with the values that fairseq reads.
         metric: a key of :data:`METRICS`, for validation.
         gpus: number of GPUs; 0: the CPU computes.
     """
@@ -115,7 +116,7 @@ def max_lengths(lengths: PairLengths, encoder: Encoder, given: Mapping[str, Any]
     extra = OBJECTIVES[str(given.get("finetune-method", "pseudo_masked"))].extra_positions
     positions = (encoder.positions or math.inf) - extra
     target = min(covering(lengths.targets, special=1), positions // 2)
-    target = int(given.get("max-target-positions", target))
+    target = given.get("max-target-positions", target)
     source = min(covering(lengths.sources, special=2), max(positions - target, STEP))
     return {"max-source-positions": int(source), "max-target-positions": target}
 
@@ -135,8 +136,8 @@ def schedule(lengths: PairLengths, flags: Mapping[str, Any], *, gpus: int) -> Fl
     pairs = len(lengths.sources)
     at_once, accumulated = batches(pairs, flags)
     per_epoch = math.ceil(pairs / (at_once * accumulated * gpus))
-    epochs = int(flags.get("max-epoch", EPOCHS["few" if pairs < FEW_PAIRS else "many"]))
-    updates = int(flags.get("max-update", min(epochs * per_epoch, MAX_UPDATES)))
+    epochs = flags.get("max-epoch") or EPOCHS["few" if pairs < FEW_PAIRS else "many"]  # 0: without a limit
+    updates = flags.get("max-update") or min(epochs * per_epoch, MAX_UPDATES)
     interval = max(1, updates // per_epoch // VALIDATIONS)
     return {
         "batch-size": at_once,
@@ -155,21 +156,27 @@ def batches(pairs: int, flags: Mapping[str, Any]) -> "tuple[int, int]":
     """Pairs that are computed at once, and how many such batches make an update."""
     slots = int(flags["max-source-positions"]) + 2 * int(flags["max-target-positions"])
     wanted = BATCH["few" if pairs < MANY_PAIRS else "many"]
-    fitting = max(1, int(flags.get("max-tokens", MAX_SLOTS)) // slots)
-    accumulated = int(flags.get("update-freq", math.ceil(wanted / fitting)))
-    return int(flags.get("batch-size", math.ceil(wanted / accumulated))), accumulated
+    fitting = max(1, flags.get("max-tokens", MAX_SLOTS) // slots)
+    accumulated = max(1, last(flags.get("update-freq", math.ceil(wanted / fitting))))
+    return max(1, flags.get("batch-size", math.ceil(wanted / accumulated))), accumulated
+
+
+def last(value: Any) -> Any:
+    """A value, or that of the last epochs where each epoch has one."""
+    return value[-1] if isinstance(value, list) else value
 
 
 def validation(metric: str, flags: Mapping[str, Any]) -> Flags:
     """Generation at every validation, and which checkpoints are kept."""
+    best = flags.get("best-checkpoint-metric", METRICS[metric])
     search = {"beam": 4, "max_len_b": int(flags["max-target-positions"]) - 1, "no_repeat_ngram_size": 3}
     return {
         f"eval-{metric}": True,
         "eval-sentences": VALIDATED,
         "eval-print-samples": 1,
         "eval-generation-args": json.dumps(search),
-        "best-checkpoint-metric": METRICS[metric],
-        "maximize-best-checkpoint-metric": True,
+        "best-checkpoint-metric": best,
+        **({} if best in SlotCriterion.logged else {"maximize-best-checkpoint-metric": True}),
         "no-epoch-checkpoints": True,
     }
 
@@ -189,10 +196,10 @@ def describe_lengths(lengths: PairLengths, flags: Mapping[str, Any]) -> List[str
 
 def describe_schedule(lengths: PairLengths, flags: Mapping[str, Any], encoder: Encoder) -> str:
     """How long it trains, in batches of which size."""
-    pairs = int(flags["batch-size"]) * int(flags["update-freq"])
+    pairs = flags["batch-size"] * last(flags["update-freq"])
     return (
         f"training: {len(lengths.sources):,} pairs, {int(flags['max-update']):,} updates of {pairs} pairs each, peak "
-        f"learning rate {flags['lr']} (hidden size {encoder.hidden_size})"
+        f"learning rate {last(flags['lr'])} (hidden size {encoder.hidden_size})"
     )
 
 
@@ -207,19 +214,3 @@ def as_words(flags: Mapping[str, Any]) -> List[str]:
         words.append(f"--{name}")
         words += [] if value is True else [str(value)]
     return words
-
-
-def given_flags(words: Sequence[str]) -> Flags:
-    """The flags among the words of a command line, with their values.
-
-    >>> given_flags(["--lr", "1e-4", "--cpu", "--max-update=7"])
-    {'lr': '1e-4', 'cpu': True, 'max-update': '7'}
-    """
-    flags: Flags = {}
-    for place, word in enumerate(words):
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            following = words[place + 1 : place + 2]
-            alone = not equals and (not following or following[0].startswith("--"))
-            flags[name] = True if alone else value if equals else following[0]
-    return flags

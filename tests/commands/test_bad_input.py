@@ -1,8 +1,12 @@
 """A user's mistake ends in exactly one clear line, and leaves nothing half written."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Callable, Dict, List
 
@@ -15,6 +19,7 @@ from commands import (
     SPECIAL,
     WORDS,
     attempt,
+    environment,
     generate_command,
     make_bert,
     mistake,
@@ -338,3 +343,16 @@ class TestInstallation:
         write_lines(tmp_path / "fairseq-0.12.3.1.dist-info" / "METADATA", ["Name: fairseq", "Version: 0.12.3.1"])
         done = run(["python", "-c", "import s2sft_fairseq"], env={"PYTHONPATH": str(tmp_path)})
         assert "--required-batch-size-multiple 1" in done.err
+
+
+def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+    """The command waits in a pipe without a writer when the signal comes."""
+    os.mkfifo(tmp_path / "in")
+    command = [sys.executable, "-m", "s2sft_fairseq.evaluate", "--metric", "bleu"]
+    files = ["--hypothesis", str(tmp_path / "in"), "--reference", str(tmp_path / "in")]
+    waiting = subprocess.Popen([*command, *files], stderr=subprocess.PIPE, text=True, env=environment())
+    with waiting as process, (tmp_path / "in").open("w"):  # opens when the command does
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read().splitlines()[-1:] == ["s2sft_fairseq: interrupted"]
+    assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)

@@ -1,6 +1,7 @@
 """finetune: one command from a table to scores; interrupted, it goes on; a mistake ends it in one line."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,6 +58,20 @@ def test_from_a_table_to_scores_and_again(bert: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_special_tokens_as_text_in_a_folder_with_a_space(bert: Path, tmp_path: Path) -> None:
+    lines = [write_lines(tmp_path / name, ["w1 [SEP] w2", "w3 w4"]) for name in ("rows.src", "rows.tgt")]
+    command = [*COMMAND, "--pretrained", bert, "--to", tmp_path / "a run", "--train", *lines, "--valid", *lines]
+    done = run([*command, "--test", *lines, "--special-tokens", "text", *FEW])
+    assert "contain special tokens" not in done.err
+    assert "[SEP]" not in (tmp_path / "a run" / "data" / "pieces" / "train.tgt").read_text()
+    shown = done.out.splitlines()[-1].partition("to write with it: ")[2]
+    assert "--special-tokens text" in shown
+    texts = tmp_path / "texts"
+    texts.write_text("w1 [SEP] w2\n")
+    assert run([*shlex.split(shown)[:-1], texts, "--cpu"]).out.count("\n") == 1
+
+
+@pytest.mark.slow
 def test_interrupted_it_goes_on(bert: Path, tmp_path: Path) -> None:
     command = [*map(str, words(tmp_path, bert)), "--max-update", "100000", "--save-interval-updates", "2"]
     process = subprocess.Popen([sys.executable, *command[1:]], env=environment(), stdout=subprocess.DEVNULL)
@@ -90,6 +105,10 @@ def test_mistakes(bert: Path, tmp_path: Path) -> None:
     assert "expected a pretrained model" in mistake([*command, "--pretrained", tmp_path / "none"])
     assert "cannot be read" in mistake([*command, "--test", tmp_path / "none.jsonl"])
     assert "not the name of a table" in mistake([*command, "--test", tmp_path / "none.doc"])
+    assert "named as tables" in mistake([*command, "--test", tmp_path / "train.jsonl", tmp_path / "valid.jsonl"])
+    assert "Not a directory" in mistake([*command, "--to", tmp_path / "train.jsonl" / "run"])
+    texts = [write_lines(tmp_path / name, ["text"]) for name in ("test.src", "test.tgt")]
+    assert "have no columns" in mistake([*command, "--source-column", "text", "--test", *texts])
     assert not (tmp_path / "run" / "data").exists()
 
 

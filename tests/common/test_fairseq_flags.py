@@ -1,5 +1,6 @@
 """Flags of fairseq's commands: what --bf16 means, and the one line for each that cannot work."""
 
+import errno
 import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -156,6 +157,9 @@ def test_options_that_need_something() -> None:
         assert line is not None
         assert re.search(says, line), line
     assert one_line(ValueError("another")) is None
+    assert one_line(PermissionError(errno.EACCES, "Permission denied", "a/b")) == "a/b: Permission denied"
+    assert one_line(OSError(errno.ENOSPC, "No space left on device")) == "[Errno 28] No space left on device"
+    assert one_line(OSError(errno.ECONNRESET, "Connection reset")) is None
     assert one_line(ImportError("cannot import name 'a'")) is None
 
 

@@ -1,8 +1,10 @@
 """Tables of every format give the same rows, as they were written; what is odd in a row is its own problem."""
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 from typing import Any, Dict, List
@@ -55,6 +57,13 @@ def test_json_in_its_forms(tmp_path: Path) -> None:
         assert cells(tmp_path / "rows.json") == ROWS
 
 
+@pytest.mark.parametrize("row", [ROWS[0], {"document": ["One.", "Two."], "summary": "x"}])
+def test_a_json_file_of_one_row(row: Dict[str, Any], tmp_path: Path) -> None:
+    assert cells(as_json_lines(tmp_path / "rows.json", [row])) == [row]
+    (tmp_path / "rows.json").write_text(json.dumps(row, indent=2))
+    assert cells(tmp_path / "rows.json") == [row]
+
+
 def test_one_json_object_in_one_line(tmp_path: Path) -> None:
     assert cells(as_json_lines(tmp_path / "rows.jsonl", ROWS[:1])) == ROWS[:1]
 
@@ -100,6 +109,9 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     parquet.write_table(pyarrow.Table.from_pylist([*ROWS, {"id": None}]), path)
     assert cells(path)[:3] == ROWS and cells(path)[3]["document"] is None
+    path.write_bytes(path.read_bytes()[:8] + b"\0" * 60 + path.read_bytes()[68:])
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        list(read_rows(path))
     path.write_text("no Parquet")
     with pytest.raises(UserError, match="cannot be read as Parquet"):
         list(read_rows(path))
@@ -112,11 +124,12 @@ def test_parquet_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
-def test_compressed(ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("compress", "suffix"), [(gzip, "gz"), (gzip, "GZ"), (bz2, "bz2"), (lzma, "xz")])
+def test_compressed(ending: str, compress: Any, suffix: str, tmp_path: Path) -> None:
     plain = tmp_path / f"rows.{ending}"
     as_json_lines(plain, ROWS) if ending == "jsonl" else as_csv(plain, ROWS, ",")
-    (tmp_path / f"rows.{ending}.gz").write_bytes(gzip.compress(plain.read_bytes()))
-    assert cells(tmp_path / f"rows.{ending}.gz") == ROWS
+    (tmp_path / f"rows.{ending}.{suffix}").write_bytes(compress.compress(plain.read_bytes()))
+    assert cells(tmp_path / f"rows.{ending}.{suffix}") == ROWS
 
 
 @pytest.mark.parametrize(
@@ -128,8 +141,9 @@ def test_compressed(ending: str, tmp_path: Path) -> None:
         ({"a": None}, "a is empty"),
         ({"a": []}, "a is empty"),
         ({"a": "\u2028 \t"}, "a is empty"),
+        ({"a": "\u200b \ufeff"}, "a is empty"),
         ({"a": math.nan}, "a is NaN"),
-        ({"a": 7}, "a is a int, not a text"),
+        ({"a": 7}, "a is of type int, not text"),
         ({"b": "x"}, "no column a"),
     ],
 )
@@ -141,6 +155,19 @@ def test_text_in_a_row(row: Dict[str, Any], expected: str) -> None:
     assert found == expected
 
 
+DEEP = "[" * 100_000
+LONG_NUMBER = '{"a": ' + "1" * 5000 + "}"
+
+
+@pytest.mark.parametrize("odd", [DEEP, LONG_NUMBER], ids=["deep", "long"])
+def test_json_that_python_does_not_read(odd: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(f'{odd}\n{{"a": "x"}}\n')
+    assert [row.problem for row in read_rows(tmp_path / "rows.jsonl")] == ["not JSON", ""]
+    (tmp_path / "rows.json").write_text(odd)
+    with pytest.raises(UserError, match="is not valid JSON"):
+        list(read_rows(tmp_path / "rows.json"))
+
+
 def test_nested_columns(tmp_path: Path) -> None:
     row = {"summary": {"long": "x y", "short": "x"}, "a.b": "plain"}
     assert columns_of(as_json_lines(tmp_path / "rows.jsonl", [row])) == ["summary.long", "summary.short", "a.b"]
@@ -149,7 +176,7 @@ def test_nested_columns(tmp_path: Path) -> None:
         text_in(row, "summary.none")
 
 
-@pytest.mark.parametrize("name", ["rows.xlsx", "rows", "rows.txt.gz"])
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows", "rows.txt.gz", "rows.gz"])
 def test_other_files(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not the name of a table; expected one that ends in \.jsonl"):
         read_rows(tmp_path / name)

@@ -34,6 +34,11 @@ def test_no_pair_at_all(tmp_path: Path) -> None:
         list(PairTable([table(tmp_path / "rows.jsonl", [{"a": "x", "b": ""}] * 2)], Columns("a", "b")))
 
 
+def test_text_files_with_a_byte_order_mark(tmp_path: Path) -> None:
+    paths = [write_lines(tmp_path / name, ["\ufeffone", "two"]) for name in ("a", "b")]
+    assert [pair.source for pair in PairTable(paths, TWO_FILES)] == ["one", "two"]
+
+
 def test_two_text_files(tmp_path: Path) -> None:
     paths = [write_lines(tmp_path / "a", ["one", "", "three"]), write_lines(tmp_path / "b", ["eins", "zwei", "drei"])]
     pairs = PairTable(paths, TWO_FILES)
@@ -54,11 +59,22 @@ def test_two_text_files(tmp_path: Path) -> None:
         (["de", "en"], (None, None), ("de", "en")),
         (["de", "en"], (None, "de"), ("en", "de")),
         (["x", "y", "summary"], ("y", None), ("y", "summary")),
+        (["id", "title", "context", "question", "answers"], (None, None), ("context", "question")),
     ],
 )
 def test_columns(names: List[str], asked: Any, expected: Any, tmp_path: Path) -> None:
     path = table(tmp_path / "rows.jsonl", [{name: "text" for name in names}])
     assert choose_columns(path, source=asked[0], target=asked[1]) == expected
+
+
+def test_the_columns_of_another_split_go_first(tmp_path: Path) -> None:
+    """The order of the names may differ from file to file, and so may the known names among them."""
+    path = table(tmp_path / "rows.jsonl", [{"en": "x", "de": "y", "document": "z", "summary": "z"}])
+    usual = Columns("de", "en")
+    assert choose_columns(path, source=None, target=None, usual=usual) == usual
+    assert choose_columns(path, source="de", target=None, usual=usual) == usual
+    assert choose_columns(path, source="document", target=None, usual=usual) == ("document", "summary")
+    assert choose_columns(path, source=None, target=None, usual=Columns("de", "fr")) == ("document", "summary")
 
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:

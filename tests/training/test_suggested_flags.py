@@ -44,10 +44,24 @@ def test_updates_are_epochs() -> None:
     found = flags(lengths(pairs=1000))
     assert found["batch-size"] * found["update-freq"] == 16
     assert found["max-update"] == found["total-num-update"] == 30 * 63
-    assert flags(lengths(pairs=1000), max_epoch="2")["total-num-update"] == 2 * 63
+    assert flags(lengths(pairs=1000), max_epoch=2)["total-num-update"] == 2 * 63
     assert flags(lengths(pairs=64_000))["max-update"] == 10 * 1000
     assert flags(lengths(pairs=64_000), gpus=4)["max-update"] == 10 * 250
     assert flags(lengths(pairs=10_000_000))["max-update"] == 30_000
+
+
+def test_no_limit_of_updates_leaves_that_of_epochs() -> None:
+    found = flags(lengths(pairs=1000), max_update=0, max_epoch=2)
+    assert found["total-num-update"] == 2 * 63 and "max-update" not in found
+
+
+def test_a_frequency_for_each_epoch() -> None:
+    assert flags(lengths(pairs=1000), update_freq=[1, 4], batch_size=4)["total-num-update"] == 30 * 63
+
+
+def test_the_best_loss_is_the_lowest() -> None:
+    assert "maximize-best-checkpoint-metric" in flags(lengths(), best_checkpoint_metric="rouge_2")
+    assert "maximize-best-checkpoint-metric" not in flags(lengths(), best_checkpoint_metric="loss")
 
 
 def test_batches_that_do_not_fit_are_accumulated() -> None:
@@ -63,17 +77,17 @@ def test_few_validations() -> None:
 @pytest.mark.parametrize(
     ("given", "gone", "kept"),
     [
-        ({"max_update": "100"}, "max-update", {"total-num-update": 100, "warmup-updates": 10}),
-        ({"max_epoch": "3"}, "max-update", {"total-num-update": 3 * 63}),
+        ({"max_update": 100}, "max-update", {"total-num-update": 100, "warmup-updates": 10}),
+        ({"max_epoch": 3}, "max-update", {"total-num-update": 3 * 63}),
         ({"lr_scheduler": "fixed"}, "total-num-update", {"max-update": 30 * 63}),
         ({"lr_scheduler": "fixed"}, "warmup-updates", {}),
         ({"optimizer": "adam"}, "weight-decay", {}),
         ({"criterion": "cross_entropy"}, "label-smoothing", {}),
-        ({"max_tokens": "4000"}, "batch-size", {}),
+        ({"max_tokens": 4000}, "batch-size", {}),
         ({"fp16": True}, "cpu", {}),
-        ({"lr": "1e-3"}, "lr", {"optimizer": "s2s_ft_adamw"}),
+        ({"lr": [1e-3]}, "lr", {"optimizer": "s2s_ft_adamw"}),
         (
-            {"max_target_positions": "12"},
+            {"max_target_positions": 12},
             "max-target-positions",
             {"eval-generation-args": '{"beam": 4, "max_len_b": 11, "no_repeat_ngram_size": 3}'},
         ),
