@@ -4,10 +4,12 @@ import argparse
 import ast
 import functools
 import importlib.util
+import inspect
 import os
 from itertools import chain
 from typing import Any, Callable, Iterator, List, Optional
 
+import numpy as np
 import torch
 
 from .errors import NO_ALIGNMENT, UserError
@@ -165,6 +167,11 @@ def wrong_values(flags: Flags) -> Iterator[str]:
     """Values that fairseq fails on."""
     if flags.dataset_impl not in (None, *FORMATS):
         yield f"--dataset-impl {flags.dataset_impl}: fairseq cannot read it here; expected one of {', '.join(FORMATS)}"
+    if flags.num_batch_buckets and "interpolation" not in inspect.signature(np.percentile).parameters:
+        yield (
+            f"--num-batch-buckets {flags.num_batch_buckets}: fairseq fails to make these lengths, which only TPUs "
+            "need, with today's numpy; leave it out"
+        )
     for name, kinds, example in LITERALS:
         value = getattr(flags, name)
         if isinstance(value, str) and not isinstance(literal(value), kinds):

@@ -42,6 +42,7 @@ def flags(**given: Any) -> Namespace:
         (dict(adam_betas="x"), "--adam-betas x: expected a Python pair"),
         (dict(adafactor_eps="1e-3"), "--adafactor-eps 1e-3: expected a Python pair"),
         (dict(update2lr="1e-3"), "--update2lr 1e-3: expected a Python dictionary"),
+        (dict(num_batch_buckets=2), "--num-batch-buckets 2: fairseq fails"),
         (dict(log_interval=0), "--log-interval 0; expected 1 or more"),
         (dict(num_workers=-1), "--num-workers -1; expected 0 or more"),
         (dict(batch_size=0), "--batch-size 0; expected 1 or more"),
@@ -62,6 +63,7 @@ def test_refused(given: Dict[str, Any], says: str, monkeypatch: pytest.MonkeyPat
     """With this package's tasks, where no other package helps; what others do with these flags is their affair."""
     monkeypatch.setattr(fairseq_flags.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(fairseq_flags.np, "percentile", lambda a, q, method: a)
     with pytest.raises(UserError, match=says):
         check_flags(flags(**given))
     check_flags(flags(**given, task="translation"))
