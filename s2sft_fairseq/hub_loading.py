@@ -6,11 +6,13 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from fairseq import utils
 from fairseq.checkpoint_utils import load_model_ensemble
 from fairseq.data import encoders
-from fairseq.dataclass.configs import GenerationConfig
+from fairseq.dataclass.configs import CommonConfig, GenerationConfig
 from fairseq.dataclass.utils import merge_with_parent, overwrite_args_by_name
 from omegaconf import DictConfig, open_dict
 
+from .common.read_errors import reading
 from .models import checkpoints
+from .models.options import ModelOptions
 from .models.seq2seq_model import S2SFTModel
 from .search.keyword_options import check_names, values_checked
 from .text import checkpoint_vocabulary
@@ -48,6 +50,8 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
     """
     first, *others = (checkpoints.find(Path(part)) for part in utils.split_paths(path))
     state = checkpoints.read(first)
+    with reading(first):
+        complete(state["cfg"])
     configure(state["cfg"], {**BATCH, **overrides})
     with checkpoint_vocabulary.unpacked(state.get("task_state", {})) as carried:
         side = CheckpointVocabulary(carried, look_in(first, state["cfg"], data), state["cfg"].model)
@@ -60,8 +64,20 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
     return Loaded(cfg, task, models, bpe)
 
 
+def complete(cfg: DictConfig) -> None:
+    """Adds the options that an older checkpoint lacks; raises anything if they are of wrong types."""
+    with open_dict(cfg):
+        cfg.common = merge_with_parent(CommonConfig(), cfg.common)
+        cfg.model = merge_with_parent(ModelOptions(), cfg.model)
+        cfg.task = merge_with_parent(TaskOptions(), cfg.task)
+        cfg.generation = merge_with_parent(GenerationConfig(), cfg.generation, remove_missing=True)
+        for name in ("bpe", "tokenizer"):
+            if cfg.get(name) is not None and "_name" not in cfg[name]:
+                raise KeyError(name)
+
+
 def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
-    """Completes the configuration of an older checkpoint, and sets options by name, like fairseq's hub.
+    """Sets options by name, like fairseq's hub.
 
     Raises:
         UserError: an option does not exist, or cannot have this value.
@@ -70,8 +86,6 @@ def configure(cfg: DictConfig, overrides: Mapping[str, Any]) -> None:
     if "s2s_ft_vocab" in given:
         given.setdefault("bpe", "s2s_ft")
     with values_checked(), open_dict(cfg):
-        cfg.task = merge_with_parent(TaskOptions(), cfg.task)
-        cfg.generation = merge_with_parent(GenerationConfig(), cfg.generation, remove_missing=True)
         cfg.update({name: None for name in ("bpe", "tokenizer") if name in given})
         overwrite_args_by_name(cfg, given)
     sections = [section for section in cfg.values() if isinstance(section, DictConfig)]

@@ -70,7 +70,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = arguments(argv)
     args.checkpoint = checkpoints.find(args.checkpoint)
     state = read_adapted(args.checkpoint, args.pretrained)
-    with unpacked(state["task_state"]) as carried:
+    with unpacked(state.get("task_state", {})) as carried:
         dictionary = CheckpointVocabulary(carried, [args.checkpoint.parent], state["cfg"].model).dictionary()
     tensors = merged_tensors(state, dictionary)
     state["cfg"].model.update({"lora_rank": 0, "lora_alpha": None, "save_adapter_only": False})

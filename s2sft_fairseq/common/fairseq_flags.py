@@ -4,10 +4,12 @@ import argparse
 import ast
 import functools
 import importlib.util
+import inspect
 import os
 from itertools import chain
 from typing import Any, Callable, Iterator, List, Optional
 
+import numpy as np
 import torch
 
 from .errors import NO_ALIGNMENT, UserError
@@ -18,6 +20,27 @@ CHECKED_TASKS = ("s2s_ft", "s2s_pretraining")
 
 FORMATS = ("mmap", "lazy", "cached", "raw")
 """The values of ``--dataset-impl`` that fairseq can write and read."""
+
+
+LEAST = {
+    **dict.fromkeys(("batch_size", "batch_size_valid", "max_tokens", "max_tokens_valid", "log_interval"), 1),
+    **dict.fromkeys(("required_batch_size_multiple", "required_seq_len_multiple"), 1),
+    **dict.fromkeys(("save_interval", "validate_interval"), 1),
+    "num_workers": 0,
+}
+"""The least values of flags; fairseq checks none of them."""
+
+
+LITERALS = (
+    ("model_overrides", (dict,), "{'dropout': 0.2}"),
+    ("optimizer_overrides", (dict,), "{'lr': 1e-4}"),
+    ("adam_betas", (tuple, list), "(0.9, 0.999)"),
+    ("adamax_betas", (tuple, list), "(0.9, 0.999)"),
+    ("adafactor_eps", (tuple, list), "(1e-30, 1e-3)"),
+    ("update2lr", (dict,), "{1000: 1e-4}"),
+    ("epoch2lr", (dict,), "{2: 1e-4}"),
+)
+"""The flags that fairseq evaluates, what they are, and an example."""
 
 
 class Flags:
@@ -70,7 +93,8 @@ def check_flags(args: argparse.Namespace) -> None:
     flags = Flags(args)
     if flags.task not in CHECKED_TASKS:
         return
-    for problem in chain(wrong_devices(flags), wrong_processes(flags), wrong_models(flags), wrong_values(flags)):
+    kinds = (wrong_devices, wrong_processes, wrong_models, wrong_values, wrong_numbers, missing_packages)
+    for problem in chain.from_iterable(kind(flags) for kind in kinds):
         raise UserError(problem)
 
 
@@ -82,6 +106,8 @@ def wrong_devices(flags: Flags) -> Iterator[str]:
         yield "--pipeline-model-parallel: this model cannot be divided among devices; leave it out"
     if (flags.model_parallel_size or 1) > 1:
         yield f"--model-parallel-size {flags.model_parallel_size}: this model is kept whole on a device; leave it out"
+    if flags.profile and not torch.cuda.is_available():
+        yield "--profile marks what a GPU computes, and found none; leave it out"
     if flags.amp and flags.on_cpu():
         yield "--amp needs a GPU and found a CPU; leave --amp out"
 
@@ -141,14 +167,54 @@ def wrong_values(flags: Flags) -> Iterator[str]:
     """Values that fairseq fails on."""
     if flags.dataset_impl not in (None, *FORMATS):
         yield f"--dataset-impl {flags.dataset_impl}: fairseq cannot read it here; expected one of {', '.join(FORMATS)}"
-    if flags.model_overrides is not None:
-        try:
-            overrides = ast.literal_eval(flags.model_overrides)
-        except (ValueError, SyntaxError):
-            overrides = None
-        if not isinstance(overrides, dict):
-            example = "\"{'dropout': 0.2}\""
-            yield f"--model-overrides {flags.model_overrides}: expected a Python dictionary such as {example}"
+    if flags.num_batch_buckets and "interpolation" not in inspect.signature(np.percentile).parameters:
+        yield (
+            f"--num-batch-buckets {flags.num_batch_buckets}: fairseq fails to make these lengths, which only TPUs "
+            "need, with today's numpy; leave it out"
+        )
+    for name, kinds, example in LITERALS:
+        value = getattr(flags, name)
+        if isinstance(value, str) and not isinstance(literal(value), kinds):
+            kind = "dictionary" if dict in kinds else "pair"
+            yield f'--{name.replace("_", "-")} {value}: expected a Python {kind} such as "{example}"'
+
+
+def literal(text: str) -> Any:
+    """The value that a text spells in Python; None if it spells none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+
+
+def wrong_numbers(flags: Flags) -> Iterator[str]:
+    """Numbers that fairseq divides by, or otherwise fails on in the middle of a run."""
+    for name, least in LEAST.items():
+        value = getattr(flags, name)
+        if isinstance(value, int) and value < least:
+            yield f"--{name.replace('_', '-')} {value}; expected {least} or more"
+    if isinstance(flags.seed, int) and not 0 <= flags.seed < 2**32:
+        yield f"--seed {flags.seed}; expected 0 to {2**32 - 1}"
+    if flags.lr == []:
+        yield "--lr has no value; expected a learning rate, such as 1e-4, or one for each epoch, separated by commas"
+    if isinstance(flags.update_freq, list) and not (flags.update_freq and min(flags.update_freq) >= 1):
+        yield f"--update-freq {flags.update_freq}; expected 1 or more batches per update, for each epoch"
+
+
+def missing_packages(flags: Flags) -> Iterator[str]:
+    """Flags of packages that are not installed; without iopath, fairseq trains nothing and ends with status 0."""
+    asked = (
+        ("iopath", "--write-checkpoints-asynchronously", flags.write_checkpoints_asynchronously),
+        ("fairscale", "--ddp-backend fully_sharded", flags.ddp_backend == "fully_sharded"),
+        ("fairscale", "--zero-sharding os", flags.zero_sharding == "os"),
+    )
+    for package, flag, is_asked in asked:
+        if is_asked and importlib.util.find_spec(package) is None:
+            yield f"{flag} needs the package {package}, which is not installed: pip install {package}, or leave it out"
+    if flags.use_plasma_view:
+        yield "--use-plasma-view needs plasma_store, which pyarrow no longer has; leave it out"
+    if flags.optimizer == "composite":
+        yield "--optimizer composite: fairseq cannot configure it from flags; use another, such as s2s_ft_adamw"
 
 
 def check_preprocessing(args: argparse.Namespace) -> None:

@@ -45,11 +45,25 @@ def pack(dictionary: PretrainedDictionary, *, source: Optional[Path], added: Seq
 
 @contextmanager
 def unpacked(task_state: Mapping[str, Any]) -> Iterator[Path]:
-    """A temporary folder with the files that a checkpoint contains; empty if there are none."""
-    with TemporaryDirectory() as name:
-        for file, content in task_state.get(KEY, {}).items():
-            Path(name, Path(file).name).write_bytes(content.numpy().tobytes())
-        yield Path(name)
+    """A temporary folder with the files that a checkpoint contains; empty if there are none.
+
+    Raises:
+        UserError: the checkpoint has anything but bytes by file name there.
+    """
+    files = task_state.get(KEY, {})
+    if not (isinstance(files, Mapping) and all(is_file(name, content) for name, content in files.items())):
+        raise UserError(f"the vocabulary files in the checkpoint ({KEY}) are damaged; expected bytes by file name")
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content.numpy().tobytes())
+        yield Path(folder)
+
+
+def is_file(name: Any, content: Any) -> bool:
+    """Whether these are the name of a file, without a folder, and its bytes, uint8 [n]."""
+    if not (isinstance(name, str) and name.isprintable() and name not in ("", "..") and name == Path(name).name):
+        return False
+    return isinstance(content, Tensor) and content.layout is torch.strided and content.dtype is torch.uint8
 
 
 class CheckpointVocabulary(NamedTuple):

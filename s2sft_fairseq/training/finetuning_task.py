@@ -39,7 +39,7 @@ from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
 from .progress import Progress
-from .start_checks import check_architecture, check_training
+from .start_checks import check_architecture, check_training, damage_reported
 from .validation import Evaluation, carried_tokenizer
 from .validation_options import metric_names
 
@@ -133,12 +133,16 @@ class S2SFTTask(FairseqTask):
         """
         if from_checkpoint:
             check_architecture(cfg)
-        else:
-            self.check_training()
-            self.starts_from = starting_checkpoint(self.cfg)
-        planned = new_model.plan(cfg, self.dictionary, is_trained=from_checkpoint, last_checkpoint=self.starts_from)
-        if not from_checkpoint:
-            cfg.update(planned.options)  # fairseq's checkpoints store this very object
+            with damage_reported():
+                return self.planned_model(new_model.plan(cfg, self.dictionary, is_trained=True, last_checkpoint=None))
+        self.check_training()
+        self.starts_from = starting_checkpoint(self.cfg)
+        planned = new_model.plan(cfg, self.dictionary, is_trained=False, last_checkpoint=self.starts_from)
+        cfg.update(planned.options)  # fairseq's checkpoints store this very object
+        return self.planned_model(planned)
+
+    def planned_model(self, planned: NewModel) -> S2SFTModel:
+        """Builds a planned model, which this task trains, or generates with."""
         self.adopt(planned)
         self.model = new_model.build(planned)
         return self.model

@@ -1,7 +1,8 @@
 """What is refused before a model is built, because fairseq would fail on it later, or silently ignore it."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 
@@ -18,6 +19,20 @@ def check_architecture(cfg: Any) -> None:
     if getattr(cfg, "finetune_method", None) is None:
         found = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
         raise UserError(f"the checkpoint holds a model of --arch {found}; expected one of --arch s2s_ft")
+
+
+@contextmanager
+def damage_reported() -> Iterator[None]:
+    """Turns whatever the options of a checkpoint that are of wrong types or sizes raise into a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"no model can be built with the checkpoint's options ({type(error).__name__}: {error}); they are damaged, "
+            "or from a version that differs too much"
+        ) from error
 
 
 def check_training(cfg: TaskOptions) -> None:

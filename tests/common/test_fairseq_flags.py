@@ -1,6 +1,7 @@
 """Flags of fairseq's commands: what --bf16 means, and the one line for each that cannot work."""
 
 import errno
+import importlib.util
 import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -38,16 +39,47 @@ def flags(**given: Any) -> Namespace:
         (dict(scoring="meteor"), "s2sft_fairseq.evaluate --metric meteor"),
         (dict(model_overrides="dropout=1"), "--model-overrides dropout=1: expected a Python dictionary"),
         (dict(model_overrides="[1]"), "expected a Python dictionary"),
+        (dict(optimizer_overrides="{'lr"), "--optimizer-overrides {'lr: expected a Python dictionary"),
+        (dict(adam_betas="x"), "--adam-betas x: expected a Python pair"),
+        (dict(adafactor_eps="1e-3"), "--adafactor-eps 1e-3: expected a Python pair"),
+        (dict(update2lr="1e-3"), "--update2lr 1e-3: expected a Python dictionary"),
+        (dict(num_batch_buckets=2), "--num-batch-buckets 2: fairseq fails"),
+        (dict(log_interval=0), "--log-interval 0; expected 1 or more"),
+        (dict(num_workers=-1), "--num-workers -1; expected 0 or more"),
+        (dict(batch_size=0), "--batch-size 0; expected 1 or more"),
+        (dict(validate_interval=0), "--validate-interval 0; expected 1 or more"),
+        (dict(seed=-1), "--seed -1; expected 0 to 4294967295"),
+        (dict(seed=2**32), "--seed 4294967296"),
+        (dict(lr=[]), "--lr has no value"),
+        (dict(update_freq=[2, 0]), r"--update-freq \[2, 0\]; expected 1 or more"),
+        (dict(write_checkpoints_asynchronously=True), "needs the package iopath"),
+        (dict(ddp_backend="fully_sharded"), "--ddp-backend fully_sharded needs the package fairscale"),
+        (dict(zero_sharding="os"), "--zero-sharding os needs the package fairscale"),
+        (dict(optimizer="composite"), "--optimizer composite: fairseq cannot configure it"),
+        (dict(use_plasma_view=True), "--use-plasma-view needs plasma_store"),
+        (dict(profile=True), "--profile marks what a GPU computes"),
     ],
 )
-def test_refused(given: Dict[str, Any], says: str) -> None:
-    """With this package's tasks; what others do with these flags is their affair."""
+def test_refused(given: Dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this package's tasks, where no other package helps; what others do with these flags is their affair."""
+    monkeypatch.setattr(fairseq_flags.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(fairseq_flags.np, "percentile", lambda a, q, method: a)
     with pytest.raises(UserError, match=says):
         check_flags(flags(**given))
     check_flags(flags(**given, task="translation"))
 
 
-@pytest.mark.parametrize("given", [{}, dict(dataset_impl="raw"), dict(model_overrides="{'dropout': 0.1}")])
+ACCEPTED: List[Dict[str, Any]] = [
+    {},
+    dict(dataset_impl="raw"),
+    dict(model_overrides="{'dropout': 0.1}"),
+    dict(adam_betas="[0.9, 0.98]", adafactor_eps="(1e-30, 1e-3)", update2lr="{}", lr=[0.1], update_freq=[1, 2]),
+    dict(num_workers=0, seed=0, batch_size=None, log_interval=1, zero_sharding="none"),
+]
+
+
+@pytest.mark.parametrize("given", ACCEPTED)
 def test_accepted(given: Dict[str, Any]) -> None:
     check_flags(flags(**given))
     check_flags(Namespace())
@@ -189,6 +221,12 @@ class TestCommands:
         command = preprocess_command(texts, tmp_path / "bin", bert)
         run([*command, "--tgtdict", bert])
         assert "--joined-dictionary is one" in mistake([*command, "--tgtdict", bert / "vocab.txt"])
+
+    def test_no_training_in_silence(self, data: Path, tmp_path: Path) -> None:
+        """fairseq would log a traceback, train nothing, and end with status 0."""
+        command = train_command(data, tmp_path / "save", encoder_layers=1, write_checkpoints_asynchronously=True)
+        if importlib.util.find_spec("iopath") is None:
+            assert "--write-checkpoints-asynchronously needs the package iopath" in mistake(command)
 
     def test_launched_processes(self, data: Path, tmp_path: Path) -> None:
         """Without a word about backends."""

@@ -171,6 +171,41 @@ def test_other_content(other: Any, tmp_path: Path) -> None:
     assert "is not a checkpoint of fairseq" in refused(tmp_path / "model.pt")
 
 
+NOISE = (3, "text", [1], torch.ones(2), True)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(["args"], ["cfg"], ["cfg", "common"], ["cfg", "model"], ["cfg", "model", "encoder_layers"]),
+        *(["cfg", "bpe"], ["cfg", "task"], ["cfg", "generation"], ["model", "transformer.embeddings.token.weight"]),
+        *(["task_state"], ["task_state", "text_side"], ["task_state", "text_side", "dict.txt"]),
+    ],
+    ids=".".join,
+)
+def test_allowed_types_in_the_wrong_place(content: Content, place: List[str], tmp_path: Path) -> None:
+    """Nothing hostile, but fairseq would end in a traceback."""
+    for noise in NOISE:
+        changed = copy.deepcopy(content)
+        changed["cfg"] = OmegaConf.to_container(changed["cfg"])
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = noise
+        torch.save(changed, tmp_path / "model.pt")
+        with pytest.raises(UserError):
+            S2SModel.from_pretrained(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/b", "..", "", "a\0b", 3])
+def test_names_of_vocabulary_files(content: Content, name: Any, tmp_path: Path) -> None:
+    """A checkpoint writes no file outside its temporary folder."""
+    files = {**content["task_state"]["text_side"], name: torch.zeros(1, dtype=torch.uint8)}
+    torch.save({**content, "task_state": {"text_side": files}}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=r"the vocabulary files in the checkpoint .* are damaged"):
+        S2SModel.from_pretrained(tmp_path / "model.pt")
+
+
 class TestEvaluatedOptions:
     """fairseq runs some options of its own models; a checkpoint of a language model, say, may bring one."""
 
