@@ -12,7 +12,7 @@ the best checkpoint is kept, and RUN is all that is needed afterwards:
 
     python -m s2sft_fairseq.generate --checkpoint RUN --input articles.txt --output summaries.txt
 
-Each command is shown as you would type it. Interrupted, the same command goes on where it stopped.
+Each command is shown as you would type it. If it is interrupted, the same command resumes.
 """
 
 import argparse

@@ -54,7 +54,11 @@ plugin=(--user-dir s2sft_fairseq --task s2s_ft)
 
 # Shows a command as a user would type it, then runs it.
 show() {
-    printf '\n$ %s\n' "$*"
+    local word line=
+    for word in "$@"; do
+        [[ $word =~ ^[A-Za-z0-9_./:,=+-]+$ ]] && line+=" $word" || line+=" ${word@Q}"
+    done
+    printf '\n$%s\n' "$line"
     "$@"
 }
 

@@ -18,6 +18,9 @@ from .text_lines import read_all_lines
 SHOWN = re.compile(r"\| (WARNING|ERROR) \||rror:|\| train_inner \||\| valid \||\| s2sft_fairseq\.|\| Translated |%\|")
 """The lines of fairseq's commands that are shown; all of them are in the log."""
 
+DATED = re.compile(r"\d{4}-\d\d-\d\d ")
+"""The beginning of a message; lines without it belong to the message before."""
+
 
 class Steps:
     """Runs steps, one after the other, and records each in a file when it is finished.
@@ -132,10 +135,12 @@ class Steps:
 def show(output: Iterable[str], log: Path) -> List[str]:
     """Writes lines to a log, and its :data:`SHOWN` lines to standard output; returns the last ones not shown."""
     hidden: Deque[str] = deque(maxlen=5)
+    is_shown = False
     with open(log, "a", encoding="utf-8") as file:
         for line in output:
             file.write(line)
-            if SHOWN.search(line):
+            is_shown = bool(SHOWN.search(line)) or (is_shown and not DATED.match(line))
+            if is_shown:
                 print(line, end="", flush=True)
                 hidden.clear()
             else:

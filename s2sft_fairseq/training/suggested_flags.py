@@ -198,7 +198,7 @@ def describe_schedule(lengths: PairLengths, flags: Mapping[str, Any], encoder: E
     """How long it trains, in batches of which size."""
     pairs = flags["batch-size"] * last(flags["update-freq"])
     return (
-        f"training: {len(lengths.sources):,} pairs, {int(flags['max-update']):,} updates of {pairs} pairs each, peak "
+        f"training: {len(lengths.sources):,} pairs, {int(flags['max-update']):,} updates of up to {pairs} pairs, peak "
         f"learning rate {last(flags['lr'])} (hidden size {encoder.hidden_size})"
     )
 
