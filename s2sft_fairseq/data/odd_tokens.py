@@ -83,5 +83,7 @@ def warn_of_unknown(lines: Optional[Sequence[Tensor]], dictionary: PretrainedDic
     """Reads some of the binarized lines of a split, and warns if many tokens are unknown."""
     if lines is None or not len(lines):
         return
-    rows = np.unique(np.linspace(0, len(lines) - 1, SAMPLE).astype(int))
-    UnknownTokens(dictionary, name).count([lines[int(row)] for row in rows])
+    rows = np.unique(np.linspace(0, len(lines) - 1, SAMPLE).astype(int)).tolist()
+    if getattr(lines, "supports_prefetch", False):  # --dataset-impl cached, which has only lines that are asked for
+        lines.prefetch(rows)  # type: ignore[attr-defined]
+    UnknownTokens(dictionary, name).count([lines[row] for row in rows])
