@@ -39,7 +39,7 @@ from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .new_model import NewModel
 from .progress import Progress
-from .start_checks import check_architecture, check_training, damage_reported
+from .start_checks import check_training, damage_reported
 from .validation import Evaluation, carried_tokenizer
 from .validation_options import metric_names
 
@@ -132,8 +132,7 @@ class S2SFTTask(FairseqTask):
             UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
         """
         if from_checkpoint:
-            check_architecture(cfg)
-            with damage_reported():
+            with damage_reported(cfg):
                 return self.planned_model(new_model.plan(cfg, self.dictionary, is_trained=True, last_checkpoint=None))
         self.check_training()
         self.starts_from = starting_checkpoint(self.cfg)

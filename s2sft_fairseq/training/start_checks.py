@@ -22,9 +22,10 @@ def check_architecture(cfg: Any) -> None:
 
 
 @contextmanager
-def damage_reported() -> Iterator[None]:
-    """Turns whatever the options of a checkpoint that are of wrong types or sizes raise into a UserError."""
+def damage_reported(cfg: Any) -> Iterator[None]:
+    """Turns whatever a checkpoint's options raise (of another model, of wrong types or sizes) into a UserError."""
     try:
+        check_architecture(cfg)
         yield
     except UserError:
         raise
