@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import ROOT
+from commands import run as run_command
 from methods import METHODS
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -177,7 +178,7 @@ def test_contestants_learn_and_write_as_many_tokens_as_they_are_told(name: str) 
 def test_the_command_measures_every_case_and_names_no_path(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     command = [sys.executable, "benchmarks/run.py", "--smallest", "--to", tmp_path / "found"]
-    said = run(command).err
+    said = run_command(command, fork=False).err
     assert all(f", {name}: " in said for name in cases.CASES)
     text = (tmp_path / "found" / "results.json").read_text()
     found = json.loads(text)
