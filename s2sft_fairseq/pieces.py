@@ -16,7 +16,7 @@ Each line of input, even an empty one, gives one line of output. All inputs must
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -27,7 +27,7 @@ from .common.atomic_files import write_line_files
 from .common.binarized_words import SpecialLines
 from .common.command_line import add_registered_options, command_parser
 from .common.fairseq_patches import run_command
-from .common.text_lines import count_lines, read_lines
+from .common.text_lines import check_line_counts, read_lines
 
 BATCH = 2000  # lines
 INSTALL = {"fastbpe": "pip install cython && pip install --no-build-isolation fastBPE"}
@@ -85,14 +85,6 @@ def build_pipeline(args: argparse.Namespace) -> Pipeline:
         sys.exit(f"--bpe {args.bpe} needs a package that is missing: {command}" if command else str(error))
     except OSError as error:
         sys.exit(str(error))
-
-
-def check_line_counts(paths: Iterable[Path]) -> None:
-    """Ends the program with a one-line message if the files have different numbers of lines."""
-    counts = {path: count_lines(path) for path in paths}
-    if len(set(counts.values())) > 1:
-        found = ", ".join(f"{path} has {count:,}" for path, count in counts.items())
-        sys.exit(f"the files have different numbers of lines: {found}; expected one line of each per record")
 
 
 def pieces(pipeline: Pipeline, path: Path) -> Iterator[str]:

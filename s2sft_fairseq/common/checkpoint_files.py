@@ -3,6 +3,7 @@
 from argparse import Namespace
 from itertools import chain
 from typing import Any, Dict, Iterator, Mapping, Optional
+from zipfile import is_zipfile
 
 import torch
 from fairseq import checkpoint_utils
@@ -21,7 +22,11 @@ OPTIONS = (Namespace, DictConfig, dict)
 
 
 def load_checkpoint(
-    path: str, arg_overrides: Optional[Mapping[str, Any]] = None, load_on_all_ranks: bool = False
+    path: str,
+    arg_overrides: Optional[Mapping[str, Any]] = None,
+    load_on_all_ranks: bool = False,
+    *,
+    mmap: bool = False,
 ) -> Dict[str, Any]:
     """Reads a checkpoint onto the CPU: the same result as fairseq's ``load_checkpoint_to_cpu``, which it replaces.
 
@@ -29,11 +34,13 @@ def load_checkpoint(
         path: the file.
         arg_overrides: options by name that replace those in the checkpoint.
         load_on_all_ranks: as in fairseq's signature; every process may read a local file at any time.
+        mmap: leave the tensors in the file, for callers that want something else of it.
 
     Raises:
         UserError: the file is truncated, damaged, not a checkpoint, or holds more than tensors and plain options.
     """
-    state = read_torch(PathManager.get_local_path(path))
+    file = PathManager.get_local_path(path)
+    state = read_torch(file, mmap=mmap and is_zipfile(file))  # torch before 1.6 wrote files that cannot be mapped
     check_content(path, state)
     with reading(path):
         check_evaluated(path, state)

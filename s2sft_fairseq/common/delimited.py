@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple, Union
 
 from .errors import UserError
+from .parsed_once import parsed_once
 from .text_lines import read_lines
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -37,6 +38,10 @@ class Row(NamedTuple):
     number: int
     cells: Dict[str, Any]
     problem: str = ""
+
+
+Reader = Callable[[Path], Iterator[Row]]
+"""Yields the rows of a table."""
 
 
 def comma_separated(path: Path) -> Iterator[Row]:
@@ -108,15 +113,17 @@ def records(lines: Iterator[str], names: List[str], delimiter: str) -> Iterator[
 
 
 def tab_separated(path: Path) -> Iterator[Row]:
-    """The rows of a TSV file, whose quotes are part of the text, or enclose cells that may hold line breaks.
-
-    Nothing in the file says which of them; the way in which more of it can be read counts.
-    """
-    reader = tab_lines if problems(tab_lines, path) <= problems(tab_records, path) else tab_records
-    return reader(path)
+    """The rows of a TSV file, whose quotes are part of the text, or enclose cells that may hold line breaks."""
+    return tab_reader(path)(path)
 
 
-def problems(reader: Callable[[Path], Iterator[Row]], path: Path) -> int:
+@parsed_once
+def tab_reader(path: Path) -> Reader:
+    """The way in which more of a TSV file can be read, since nothing in it says which is meant."""
+    return tab_lines if problems(tab_lines, path) <= problems(tab_records, path) else tab_records
+
+
+def problems(reader: Reader, path: Path) -> int:
     """The number of rows that cannot be read."""
     return sum(bool(row.problem) for row in reader(path))
 

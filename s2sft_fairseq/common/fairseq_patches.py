@@ -40,7 +40,7 @@ from .compressed_files import compression_of
 from .errors import UserError, report_user_errors
 from .fairseq_flags import CHECKED_TASKS, check_preprocessing, with_checked_flags
 from .host import fairseq_command
-from .text_lines import count_lines, read_lines
+from .text_lines import check_line_counts, read_lines
 from .torch_files import TYPES
 
 
@@ -201,10 +201,7 @@ def check_texts(args: argparse.Namespace) -> None:
     languages = [args.source_lang] if args.only_source else [args.source_lang, args.target_lang]
     suffixes = [f".{language}" if language else "" for language in languages]
     for prefix in text_prefixes(args):
-        counts = {prefix + suffix: count_lines(plain(prefix + suffix)) for suffix in suffixes}
-        if len(set(counts.values())) > 1:
-            found = ", ".join(f"{name} has {count:,} lines" for name, count in counts.items())
-            raise UserError(f"{found}; expected one line of each per pair")
+        check_line_counts(plain(prefix + suffix) for suffix in suffixes)
 
 
 def plain(path: str) -> Path:

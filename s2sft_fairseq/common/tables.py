@@ -4,9 +4,9 @@ import itertools
 import json
 import math
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
-from .delimited import BYTE_ORDER_MARK, Row, comma_separated, tab_separated
+from .delimited import BYTE_ORDER_MARK, Reader, Row, comma_separated, tab_separated
 from .errors import UserError
 from .text_lines import on_one_line, parse_json, read_lines
 
@@ -173,7 +173,7 @@ def parquet(path: Path) -> Iterator[Row]:
         raise UserError(f"{path} cannot be read as Parquet: {error}") from None
 
 
-READERS: Dict[str, Callable[[Path], Iterator[Row]]] = {
+READERS: Dict[str, Reader] = {
     ".jsonl": json_lines,
     ".ndjson": json_lines,
     ".json": json_list,

@@ -87,6 +87,14 @@ def count_lines(path: Union[str, Path]) -> int:
     return sum(1 for _ in read_lines(path))
 
 
+def check_line_counts(paths: Iterable[Union[str, Path]]) -> None:
+    """Raises UserError unless files, line n of which belong together, have the same number of lines."""
+    counts = {path: count_lines(path) for path in paths}
+    if len(set(counts.values())) > 1:
+        found = " and ".join(f"{path} has {count:,} lines" for path, count in counts.items())
+        raise UserError(f"{found}; expected one line of each per pair")
+
+
 def read_text(path: Path) -> str:
     """The whole content of a file, without a byte order mark.
 

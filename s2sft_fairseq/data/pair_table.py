@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 from ..common.delimited import BYTE_ORDER_MARK, Row
 from ..common.errors import UserError
 from ..common.tables import MissingTextError, columns_of, read_rows, text_in
-from ..common.text_lines import count_lines, read_lines
+from ..common.text_lines import check_line_counts, read_lines
 
 KNOWN_SOURCES = ("document", "article", "text", "source", "src", "dialogue", "context", "passage", "question", "input")
 KNOWN_TARGETS = ("summary", "highlights", "target", "tgt", "question", "answer", "output", "title", "headline")
@@ -118,14 +118,6 @@ def read_marked_lines(path: Path) -> Iterator[str]:
     """Yields the lines of a text file; a byte order mark before them is none of the text."""
     lines = read_lines(path)
     yield from itertools.chain((line.removeprefix(BYTE_ORDER_MARK) for line in itertools.islice(lines, 1)), lines)
-
-
-def check_line_counts(paths: Sequence[Path]) -> None:
-    """Raises UserError unless both files have the same number of lines."""
-    counts = [count_lines(path) for path in paths]
-    if len(set(counts)) > 1:
-        found = " and ".join(f"{path} has {count:,} lines" for path, count in zip(paths, counts))
-        raise UserError(f"{found}; expected one line of each per pair")
 
 
 def choose_columns(

@@ -1,7 +1,7 @@
 """Finds, checks and reads the checkpoints of trained models."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from torch import Tensor
 
@@ -18,8 +18,8 @@ FINGERPRINT = "pretrained_fingerprint"
 PREFERRED = ("checkpoint_best.pt", "checkpoint_last.pt", "model.pt")
 """The checkpoint of a directory is the first of these that exists, or else its only *.pt file."""
 
-
 IMPORT = "a pretrained encoder becomes a checkpoint with python -m s2sft_fairseq.import_pretrained"
+"""What to do with a directory of published weights, in error messages."""
 
 
 def find(path: Path) -> Path:
@@ -37,6 +37,11 @@ def find(path: Path) -> Path:
         hint = "" if names or not (path / "config.json").exists() else f"; {IMPORT}"
         raise UserError(f"{path} {found}; expected {', '.join(PREFERRED)} or one other checkpoint: name the file{hint}")
     return path / choice
+
+
+def is_trained(names: Iterable[str]) -> bool:
+    """Whether these are the names of the tensors in a checkpoint of this plugin's model, whole or adapters only."""
+    return not {PREFIX + TOKENS, FINGERPRINT}.isdisjoint(names)
 
 
 def check_tensors(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -70,6 +75,6 @@ def read(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str,
         raise UserError(f"no file {path}; expected a checkpoint written by fairseq-train or import_pretrained")
     state = load_checkpoint(str(path), overrides)
     state.pop("last_optimizer_state", None)
-    if not {PREFIX + TOKENS, FINGERPRINT} & set(state["model"]):
+    if not is_trained(state["model"]):
         raise UserError(f"{path} is not a checkpoint of --arch s2s_ft; expected one")
     return state

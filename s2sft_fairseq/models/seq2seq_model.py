@@ -144,11 +144,12 @@ class S2SFTModel(BaseFairseqModel):
             UserError: it belongs to other weights or another model.
         """
         check_same_kind(state_dict, partial=self.part is not None)
+        own = super().state_dict()
         if self.part is not None:
-            state_dict = self.part.completed(state_dict, super().state_dict())
+            state_dict = self.part.completed(state_dict, own)
         else:
-            state_dict = with_fresh_adapters(state_dict, super().state_dict())
-        check_tensors(state_dict, super().state_dict())
+            state_dict = with_fresh_adapters(state_dict, own)
+        check_tensors(state_dict, own)
         return super().load_state_dict(state_dict, *args, **options)
 
     def prepare_for_inference_(self, cfg: DictConfig) -> None:

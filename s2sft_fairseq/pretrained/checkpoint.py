@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..common.errors import UserError
 from ..common.text_lines import read_json
-from ..models.checkpoints import FINGERPRINT, PREFIX
+from ..models.checkpoints import is_trained
 from ..models.layers.parameter_names import HEAD, SEGMENTS, TOKENS
 from ..text import vocabulary
 from .families import FAMILIES, Family, recognise
@@ -149,7 +149,7 @@ def check_directory(directory: Path) -> None:
 
 def check_published(weights: Weights) -> None:
     """Raises UserError for a checkpoint of this package, which says what to do with it."""
-    if {PREFIX + TOKENS, FINGERPRINT} & {*weights.names}:
+    if is_trained(weights.names):
         raise UserError(trained_checkpoint(weights.path))
 
 

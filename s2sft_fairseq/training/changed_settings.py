@@ -59,7 +59,7 @@ def warn_of_changes(checkpoint: Path, now: Settings, *, resumes: bool) -> None:
     """
     if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
         return
-    state = load_checkpoint(str(checkpoint))
+    state = load_checkpoint(str(checkpoint), mmap=True)
     trained = Settings(*(state["cfg"].get(section) or {} for section in ("model", "task", "criterion")))
     resumes = resumes and bool(state["optimizer_history"][-1]["num_updates"])  # import_pretrained trains nothing
     for setting, (before, after) in changes(trained, now, with_loss=resumes).items():
