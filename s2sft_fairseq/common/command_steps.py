@@ -49,8 +49,10 @@ class Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Releases the lock."""
+        """Releases the lock, and waits until no command has it: an interrupted training's data workers end after it."""
         os.close(self.lock)
+        with open(self.folder / "lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
     def work(self, name: str, key: Sequence[str], do: Callable[[], Sequence[str]]) -> None:
         """Does a step in this process, unless it is finished, and shows what it reports.
