@@ -1,6 +1,7 @@
 """What the system tests share: a tiny random encoder, texts, binarized data, and imported checkpoints."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Dict
 
@@ -9,6 +10,9 @@ from commands import IMPORT, make_bert, preprocess_command, random_lines, run, w
 from hypothesis import settings
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch is imported: threads that spin starve beside others
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a suite started in the background ignores it, and so would commands
 settings.register_profile("busy machine", deadline=None)  # how long an example takes says nothing there
 settings.load_profile("busy machine")
 
