@@ -22,8 +22,9 @@ def with_options_of(objectives: Mapping[str, HasOptions]) -> Callable[[Type[Opti
     def extend(options: Type[Options]) -> Type[Options]:
         declared = unrelated([*{objective.options_class: None for objective in objectives.values()}])
         bases = (options, *(cls for cls in declared if not issubclass(options, cls)))
-        members = {"__module__": options.__module__, "__doc__": options.__doc__}
-        return make_dataclass(options.__name__, (), bases=bases, namespace=members)
+        made = make_dataclass(options.__name__, (), bases=bases, namespace={"__doc__": options.__doc__})
+        made.__module__ = options.__module__  # where pickle looks for it; Python 3.12 and later set another
+        return made
 
     return extend
 
