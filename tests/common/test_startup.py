@@ -118,13 +118,13 @@ def test_optional_types_are_recognized_however_they_are_printed(tmp_path: Path) 
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "utils.py").write_text(TYPES_BY_TEXT)
-    asked = ["Optional[int]", "int | None", "None | int", "List[int]", "Dict[str, None]", "int | str", "int"]
+    asked = ["Optional[int]", "int | None", "None | int", "List[int]", "Dict[str, int]", "int | str", "int"]
     use = "from typing import *; from fairseq.dataclass.utils import interpret_dc_type as interpret"
     done = python(f"{HOOK}{use}; print(*map(interpret, [{', '.join(asked)}]), sep='; ')", tmp_path)
     assert done.stdout.strip().split("; ") == [
         *["<class 'int'>"] * 3,
         "typing.List[int]",
-        "typing.Dict[str, NoneType]" if sys.version_info < (3, 14) else "typing.Dict[str, None]",
+        "typing.Dict[str, int]",
         "int | str",
         "<class 'int'>",
     ], done.stderr
