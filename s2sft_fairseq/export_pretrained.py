@@ -22,6 +22,7 @@ from .merge_adapters import merged_tensors
 from .models import checkpoints
 from .models.adapters import has_adapters
 from .models.checkpoints import PREFIX
+from .models.layers.heads import PREFIXES
 from .models.layers.parameter_names import SEGMENTS, TOKENS
 from .pretrained.families import FAMILIES, Family
 from .pretrained.families.family import measure
@@ -89,6 +90,15 @@ def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
     return FAMILIES[name]
 
 
+def without_unnamed_heads(family: Family, tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """The tensors without heads for which the family has no name; says which."""
+    named = {ours for rule in family.rules for ours in rule.ours}
+    unnamed = [name for name in tensors if name.startswith(PREFIXES) and name not in named]
+    if unnamed:
+        print(f"left out, because a {family.name} model has no name for it: {', '.join(unnamed)}")
+    return {name: tensor for name, tensor in tensors.items() if name not in unnamed}
+
+
 def with_segments(tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
     """The tensors, with a segment table of one zero row if they have none: transformers always adds a segment."""
     if SEGMENTS in tensors:
@@ -128,7 +138,11 @@ def main(argv: Optional[List[str]] = None) -> None:
         copy_vocabulary(source, workshop, options["added_tokens"].split())
         config = published_config(family, options, tensors, dictionary)
         (workshop / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        save_file(family.publish(tensors), workshop / "model.safetensors", metadata={"format": "pt"})
+        save_file(
+            family.publish(without_unnamed_heads(family, tensors)),
+            workshop / "model.safetensors",
+            metadata={"format": "pt"},
+        )
     print(f"wrote a {family.name} model to {args.destination}")
 
 

@@ -1,5 +1,6 @@
 """Finds, checks and reads the checkpoints of trained models."""
 
+import logging
 from pathlib import Path
 from typing import Any, Dict, Iterable, Mapping, Optional
 
@@ -7,7 +8,10 @@ from torch import Tensor
 
 from ..common.checkpoint_files import load_checkpoint
 from ..common.errors import UserError
+from .layers.heads import PREFIXES
 from .layers.parameter_names import TOKENS
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "transformer."
 """The prefix of a model's tensor names."""
@@ -42,6 +46,15 @@ def find(path: Path) -> Path:
 def is_trained(names: Iterable[str]) -> bool:
     """Whether these are the names of the tensors in a checkpoint of this plugin's model, whole or adapters only."""
     return not {PREFIX + TOKENS, FINGERPRINT}.isdisjoint(names)
+
+
+def without_foreign_heads(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """A checkpoint's tensors without those of heads that the model does not have; says so, once."""
+    prefixes = tuple(PREFIX + prefix for prefix in PREFIXES)
+    foreign = [name for name in state if name.startswith(prefixes) and name not in own]
+    if foreign:
+        logger.info(f"left out of the checkpoint, because this model has no such heads: {', '.join(foreign)}")
+    return {name: tensor for name, tensor in state.items() if name not in foreign}
 
 
 def check_tensors(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:

@@ -21,8 +21,12 @@ SOURCE_LAYOUTS = ChoiceEnum(list(LAYOUTS))
 class ModelOptions(FreezingOptions, AdapterOptions):
     """Everything that shapes the model; stored in its checkpoints, so that generation needs none of these flags."""
 
-    finetune_method: METHODS = field(  # type: ignore[valid-type]
-        default="pseudo_masked", metadata={"help": "how the encoder is turned into a generator"}
+    finetune_method: Optional[METHODS] = field(  # type: ignore[valid-type]
+        default=None,
+        metadata={
+            "help": "how the encoder is turned into a generator (default: pseudo_masked; in pre-training, that of the "
+            "objective)"
+        },
     )
     pretrained: Optional[str] = field(
         default=None,
@@ -93,6 +97,10 @@ class ModelOptions(FreezingOptions, AdapterOptions):
     position_rows: int = field(
         default=0, metadata={"help": "rows of the position table, unless the longest pair needs more"}
     )
+    output_heads: str = field(
+        default="",
+        metadata={"help": "(set by the program) heads beside that of the language model, separated by commas"},
+    )
     added_tokens: str = field(
         default="",
         metadata={"help": "(set by the program) tokens beyond the vocabulary of the pretrained encoder or the data"},
@@ -102,6 +110,9 @@ class ModelOptions(FreezingOptions, AdapterOptions):
         metadata={"help": "(set by the program) fingerprint of the vocabulary that the model belongs to"},
     )
 
+
+DEFAULT_METHOD = "pseudo_masked"
+"""The fine-tuning method, unless another is chosen."""
 
 DEFAULTS = {"type_vocab_size": 2, "turn_rows": 0, "source_type_id": 0, "target_type_id": 1}
 """The values of a new model where neither the user nor a pretrained model sets them."""
@@ -188,7 +199,8 @@ def check_options(cfg: ModelOptions) -> None:
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
     """The shape that complete options describe; the position table has enough rows for the longest pair."""
-    longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[cfg.finetune_method].extra_positions
+    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_positions
+    longest = cfg.max_source_positions + cfg.max_target_positions + extra
     return TransformerShape(
         vocab_size=vocab_size,
         embedding_size=cfg.embedding_dim or cfg.encoder_embed_dim,
@@ -205,4 +217,5 @@ def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
         layer_norm_eps=cfg.layer_norm_eps,
         dropout=cfg.dropout,
         attention_dropout=cfg.attention_dropout,
+        output_heads=tuple(filter(None, cfg.output_heads.split(","))),
     )

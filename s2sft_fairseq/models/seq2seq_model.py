@@ -13,7 +13,7 @@ from ..common.errors import UserError
 from ..objectives.packed_batch import PackedBatch
 from ..objectives.slots import IGNORE, PredictionLayout, Slots, lay_out
 from .adapters import merge, with_fresh_adapters
-from .checkpoints import check_tensors
+from .checkpoints import check_tensors, without_foreign_heads
 from .encoder_decoder import SourceEncoder, TargetDecoder
 from .layers.attention import FullPass
 from .layers.transformer import Transformer
@@ -60,7 +60,7 @@ class S2SFTModel(BaseFairseqModel):
         *,
         packed: Optional[PackedBatch] = None,
         label_smoothing: Optional[float] = None,
-    ) -> Tuple[Tensor, Any]:
+    ) -> Tuple[Any, ...]:
         """Scores targets in one of three ways, each a method of its own.
 
         Our criterion passes a packed batch, with label smoothing for the loss (:meth:`training_loss`), without it for
@@ -74,14 +74,22 @@ class S2SFTModel(BaseFairseqModel):
             return self.labelled_logits(packed), {}
         return self.training_loss(packed, label_smoothing)
 
-    def training_loss(self, packed: PackedBatch, label_smoothing: float) -> Tuple[Tensor, Tensor]:
-        """The loss and the nll, each summed over the labelled slots, []."""
-        hidden = self.labelled_hidden(packed)
-        return self.transformer.loss(hidden, packed.labels, label_smoothing, packed.weight)
+    def training_loss(self, packed: PackedBatch, label_smoothing: float) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
+        """The loss, summed over the labelled slots, [], and the nll of each, [N], both weighted.
+
+        Further the logits of whether second texts are unrelated, [B, 2], if that is predicted.
+        """
+        hidden, attend = self.needed_hidden(packed)
+        labelled = hidden[is_labelled(attend)]
+        loss, nll = self.transformer.loss(labelled, packed.labels, label_smoothing, packed.weight)
+        if packed.unrelated is None:
+            return loss, nll, None
+        return loss, nll, self.transformer.pair_logits(attend.batch.padded(hidden)[:, 0])
 
     def labelled_logits(self, packed: PackedBatch) -> Tensor:
         """The logits at the labelled slots, [N, V], sentence by sentence."""
-        return self.transformer.logits(self.labelled_hidden(packed))
+        hidden, attend = self.needed_hidden(packed)
+        return self.transformer.logits(hidden[is_labelled(attend)])
 
     def target_logits(self, src_tokens: Tensor, prev_output_tokens: Tensor) -> Tensor:
         """The logits of the whole target, without noise, whatever the fine-tuning method.
@@ -98,11 +106,10 @@ class S2SFTModel(BaseFairseqModel):
         hidden = self.hidden(slots, src_tokens.size(1), slots.token.size(1) - target.size(1))
         return self.transformer.logits(hidden)
 
-    def labelled_hidden(self, packed: PackedBatch) -> Tensor:
-        """Hidden states of the labelled slots, [N, H]."""
+    def needed_hidden(self, packed: PackedBatch) -> Tuple[Tensor, FullPass]:
+        """Hidden states of the slots that a loss needs, [n, H], and the pass that they come from."""
         attend = self.full_pass(packed.slots, packed.source_length, packed.labelled_from)
-        labelled = attend.slots.label[attend.start :].ne(IGNORE)
-        return self.transformer(attend)[labelled]
+        return self.transformer(attend), attend
 
     def hidden(self, slots: Slots, source_length: int, start: int = 0) -> Tensor:
         """Hidden states of packed slots [B, L] from column ``start`` on, [B, L − start, H], with 0 for padding."""
@@ -148,7 +155,7 @@ class S2SFTModel(BaseFairseqModel):
         if self.part is not None:
             state_dict = self.part.completed(state_dict, own)
         else:
-            state_dict = with_fresh_adapters(state_dict, own)
+            state_dict = with_fresh_adapters(without_foreign_heads(state_dict, own), own)
         check_tensors(state_dict, own)
         return super().load_state_dict(state_dict, *args, **options)
 
@@ -185,3 +192,8 @@ class S2SFTModel(BaseFairseqModel):
     def max_decoder_positions(self) -> int:
         """Maximum length of the target, its end token included."""
         return self.cfg.max_target_positions
+
+
+def is_labelled(attend: FullPass) -> Tensor:
+    """Which of the slots that a pass yields have a label, bool [n]."""
+    return attend.slots.label[attend.start :].ne(IGNORE)

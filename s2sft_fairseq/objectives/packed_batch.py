@@ -1,6 +1,6 @@
 """The input of the model's forward pass: the slots of a batch, where their source ends, and where labels begin."""
 
-from typing import Any, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
 from torch import Tensor
 
@@ -16,14 +16,21 @@ class PackedBatch(NamedTuple):
     Attributes:
         slots: [B, L].
         source_length: slots of the source block, S.
-        labelled_from: the first column with a label; hidden states before it are not needed.
+        labelled_from: the first column that is needed, in most cases the first with a label.
         weight: of each labelled slot in the loss, [N]; None: equal weights.
+        loss_number: which of several losses each labelled slot belongs to, [N]; None: there is only one.
+        labels_per_token: number of losses, and so of labels, per predicted token.
+        unrelated: whether the second text of each example follows its first (0) or not (1), or IGNORE, [B]; None: that
+            is not predicted.
     """
 
     slots: Slots
     source_length: int
     labelled_from: int
     weight: Optional[Tensor] = None
+    loss_number: Optional[Tensor] = None
+    labels_per_token: int = 1
+    unrelated: Optional[Tensor] = None
 
     @classmethod
     def from_examples(cls, examples: Sequence[Blocks], *, pad: int) -> "PackedBatch":
@@ -43,6 +50,16 @@ class PackedBatch(NamedTuple):
     def labels(self) -> Tensor:
         """The tokens to predict, sentence by sentence, [N]."""
         return self.slots.label[self.slots.label.ne(IGNORE)]
+
+    def sample_size(self) -> Union[int, float]:
+        """What the summed loss is divided by: the number of predicted tokens, or the sum of their weights."""
+        if self.weight is not None:
+            return float(self.weight.float().sum())
+        return len(self.labels) // self.labels_per_token
+
+    def labels_per_example(self) -> Tensor:
+        """Number of labelled slots of each example, [B]."""
+        return self.slots.label.ne(IGNORE).sum(1)
 
     def count_slots(self) -> Tensor:
         """Number of slots that are not padding, []."""

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import UserError
-from ..models.layers.parameter_names import HEAD_DENSE, HEAD_DENSE_BIAS, POSITIONS, SEGMENTS, TOKENS, TURNS
+from ..models.layers.heads import PREFIXES
+from ..models.layers.parameter_names import (
+    HEAD_DENSE,
+    HEAD_DENSE_BIAS,
+    POSITIONS,
+    RELATIVE,
+    SEGMENTS,
+    TOKENS,
+    TURNS,
+)
 from ..models.layers.transformer import Transformer, initialize
 from ..text.dictionary import PretrainedDictionary
 from .checkpoint import Pretrained
@@ -16,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 Shape = Tuple[int, ...]
 
-OPTIONAL = ("lm_head.", TURNS)
+ZEROS = (SEGMENTS, TURNS, RELATIVE)
+"""Tables that begin as zeros where a checkpoint lacks them: they change nothing until they are trained."""
+
+OPTIONAL = ("lm_head.", *PREFIXES, *ZEROS)
 """Prefixes of the names of tensors that a checkpoint may lack."""
 
 
@@ -120,18 +132,19 @@ def initialize_from_pretrained(
     check_fit(pretrained, own)
     notes = [("loaded", f"{len(pretrained.shapes)} tensors of a {pretrained.family.name} model")]
     notes += load_tensors(transformer, pretrained, own=own, copies=copies)
-    if TURNS in own and TURNS not in pretrained.shapes:
-        assign(transformer, TURNS, torch.zeros(own[TURNS]))
-        notes.append((TURNS, f"{own[TURNS][0]} rows of zeros, which have no effect until they are trained"))
+    for name in ZEROS:
+        if name in own and name not in pretrained.shapes:
+            assign(transformer, name, torch.zeros(own[name]))
+            notes.append((name, f"{own[name][0]} rows of zeros, which have no effect until they are trained"))
     notes += [(copy.token, f"row {copy.row}, a copy of row {copy.source_row}, {copy.source_token}") for copy in copies]
     fresh = initialize_rest(transformer)
     if fresh:
         notes.append(("initialized afresh", ", ".join(fresh)))
     if HEAD_DENSE in fresh and pass_on(transformer.lm_head.dense, fresh_bias=HEAD_DENSE_BIAS in fresh):
         notes.append((HEAD_DENSE, "the identity, which learns faster than a random matrix"))
-    unused = sorted(set(pretrained.shapes) - set(own)) + pretrained.left_out
+    unused = [entry.published for entry in pretrained.entries if not set(entry.ours) & set(own)] + pretrained.left_out
     if unused:
-        notes.append(("left out", ", ".join(unused)))
+        notes.append(("left out", ", ".join(sorted(unused))))
     logger.info(f"{pretrained.directory}:\n" + "\n".join(f"    {what:<28} {note}" for what, note in notes))
 
 
@@ -213,7 +226,7 @@ def pass_on(dense: nn.Linear, *, fresh_bias: bool) -> bool:
 
 
 def check_fit(pretrained: Pretrained, own: Mapping[str, Shape]) -> None:
-    """Raises UserError unless the checkpoint's tensors fit the Transformer's; only head and turns may be missing."""
+    """Raises UserError unless the checkpoint's tensors fit the Transformer's; only heads and ZEROS may be missing."""
     for name, shape in pretrained.shapes.items():
         if name in own and not fits(name, shape, own[name]):
             raise UserError(

@@ -62,6 +62,8 @@ class S2SFTTask(FairseqTask):
     model_cfg: ModelOptions
     model: S2SFTModel
     special_tokens: SpecialTokens
+    label_smoothing = 0.1  # unless the user chooses it
+    losses: Tuple[str, ...] = ()  # parts of the loss that are logged apart
 
     def __init__(self, cfg: TaskOptions, dictionary: PretrainedDictionary) -> None:
         super().__init__(cfg)
@@ -179,10 +181,9 @@ class S2SFTTask(FairseqTask):
         return bpe
 
     def build_criterion(self, cfg: Any) -> SlotCriterion:
-        """Builds the loss, which must be one over labelled slots: any other would train without the method's noise.
-
-        Only training and validation have a loss, so whatever else they need is made here, too.
-        """
+        """Builds the loss, which must be one over labelled slots: any other would train without the method's noise."""
+        if getattr(cfg, "label_smoothing", 0.0) is None:
+            cfg.label_smoothing = self.label_smoothing
         criterion = super().build_criterion(cfg)
         if not isinstance(criterion, SlotCriterion):
             name = getattr(cfg, "_name", type(criterion).__name__)
@@ -197,8 +198,6 @@ class S2SFTTask(FairseqTask):
 
     def get_batch_iterator(self, *args: Any, **options: Any) -> Any:
         """As fairseq's, but of the shard, and without its read-ahead thread, which aborts a process in mid-epoch.
-
-        The data workers still read ahead.
 
         Raises:
             UserError: there is no such shard, or it has no batch to validate.

@@ -15,7 +15,7 @@ from ..common.errors import UserError
 from ..models.adapters import apply_adapters, has_adapters
 from ..models.freezing import apply_freezing
 from ..models.layers.transformer import Transformer, TransformerShape
-from ..models.options import ModelOptions, complete, segments_of, transformer_shape
+from ..models.options import DEFAULT_METHOD, ModelOptions, complete, segments_of, transformer_shape
 from ..models.partial_checkpoints import trained_part
 from ..models.seq2seq_model import S2SFTModel
 from ..objectives.finetuning import OBJECTIVES, FinetuningObjective
@@ -91,13 +91,18 @@ def plan(
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
-    method = OBJECTIVES[cfg.finetune_method]
+    method = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD]
     begin = trained_beginning(cfg) if is_trained else beginning(cfg, dictionary, last_checkpoint)
     special = [token for token in begin.added_tokens if not is_ordinary(token)]
     grown = dictionary.grown([*special, *method.extra_tokens])
     vocabulary = grown.fingerprint()
     check_fingerprint(cfg.vocabulary, vocabulary)
-    options = complete(cfg, begin.shape, added_tokens=" ".join(begin.added_tokens), vocabulary=vocabulary)
+    decided = {
+        "finetune_method": str(cfg.finetune_method or DEFAULT_METHOD),
+        "added_tokens": " ".join(begin.added_tokens),
+        "vocabulary": vocabulary,
+    }
+    options = complete(cfg, begin.shape, **decided)
     return NewModel(
         options=options,
         method=method,
@@ -141,7 +146,7 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
         trained = state["cfg"]["model"]
         return Beginning(None, trained, trained["added_tokens"].split(), state["task_state"])
     pretrained = checkpoint.read(directory, cfg.pretrained_type)
-    extra = OBJECTIVES[cfg.finetune_method].extra_tokens
+    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_tokens
     return Beginning(
         pretrained, pretrained.options(), added_tokens(pretrained, dictionary, add=cfg.vocab_add, extra=extra)
     )

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, Optional, Tuple
 
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
@@ -13,27 +13,38 @@ from ..common.registered_options import check_declared, with_options_of
 from ..data.binarized import BinarizedSplit, data_folder, data_folders, shared_vocabulary
 from ..data.text_dataset import TextBlocks, TextDataset
 from ..models.seq2seq_model import S2SFTModel
+from ..objectives.finetuning import OBJECTIVES
 from ..objectives.pretraining import PRETRAINING
 from ..objectives.source_layouts import LAYOUTS
 from ..text.dictionary import PretrainedDictionary
+from .criterion import SlotCriterion
 from .finetuning_options import TaskOptions
 from .finetuning_task import S2SFTTask
+from .loss_parts import log_names
 from .new_model import NewModel
+from .start_checks import check_training
 from .validation_options import metric_names
 
 logger = logging.getLogger(__name__)
 
-SPECIAL = 2
-"""Number of special tokens in the longest source."""
+SHORTEST = 8
+"""The least room for a text that leaves a source and a target some words each."""
 
 
 @with_options_of(PRETRAINING)
 @dataclass
 class PretrainingOptions(TaskOptions):
-    """The options of fine-tuning, and the objective. A text is as long as a source may be (--max-source-positions)."""
+    """The options of fine-tuning, and the objective."""
 
     objective: ChoiceEnum(sorted(PRETRAINING)) = field(  # type: ignore[valid-type]
         default="ernie_gen", metadata={"help": "pre-training objective: how a text becomes an example"}
+    )
+    text_positions: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "maximum length of a text, special tokens included, and rows of the position table (default: "
+            "--max-source-positions); source and target of the pre-trained model share them"
+        },
     )
 
 
@@ -46,6 +57,7 @@ class PretrainingTask(S2SFTTask):
     """
 
     cfg: PretrainingOptions
+    label_smoothing = 0.0  # the papers' losses are plain likelihoods
 
     @classmethod
     def setup_task(cls, cfg: PretrainingOptions, **kwargs: Any) -> "PretrainingTask":
@@ -64,6 +76,11 @@ class PretrainingTask(S2SFTTask):
             raise UserError(f"no {path}; expected the output of fairseq-preprocess --only-source for monolingual text")
         return cls.load_dictionary(path)
 
+    @property
+    def losses(self) -> Tuple[str, ...]:  # type: ignore[override]
+        """The parts of the loss that are logged apart."""
+        return self.pretraining.losses
+
     def check_training(self) -> None:
         """As for fine-tuning; a text alone has no reference that could be scored.
 
@@ -76,10 +93,12 @@ class PretrainingTask(S2SFTTask):
                 f"--eval-metric {','.join(asked)} scores pairs, and --task s2s_pretraining has text alone; leave "
                 "--eval-rouge, --eval-bleu and --eval-metric out"
             )
-        super().check_training()
+        objective = PRETRAINING[str(self.cfg.objective)]
+        names = log_names(objective.loss_names(self.cfg), pairs=bool(objective.output_heads(self.cfg)))
+        check_training(self.cfg, logged=(*SlotCriterion.logged, *names))
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> S2SFTModel:
-        """As for fine-tuning.
+        """As for fine-tuning; the objective decides what its models have, unless the user does.
 
         Raises:
             UserError: what fine-tuning refuses, or a layout of sources in parts, which a text does not have.
@@ -88,7 +107,21 @@ class PretrainingTask(S2SFTTask):
             raise UserError(
                 f"--source-layout {cfg.source_layout}: a text has no parts; pre-train without it, and fine-tune with it"
             )
+        if not from_checkpoint:
+            cfg.update(self.decided_options(cfg))
         return super().build_model(cfg, from_checkpoint)
+
+    def decided_options(self, cfg: Any) -> Dict[str, Any]:
+        """What a new model has because of the objective, and for texts of the chosen length."""
+        objective = PRETRAINING[str(self.cfg.objective)]
+        decided = {name: value for name, value in objective.model_options.items() if cfg[name] is None}
+        method = OBJECTIVES[str(decided.get("finetune_method") or cfg.finetune_method)]
+        self.cfg.text_positions = self.cfg.text_positions or cfg.max_source_positions
+        source, target = shared_positions(
+            self.cfg.text_positions - method.extra_positions, target=cfg.max_target_positions
+        )
+        lengths = {"max_source_positions": source, "max_target_positions": target}
+        return {**decided, **lengths, "output_heads": ",".join(objective.output_heads(self.cfg))}
 
     def adopt(self, planned: NewModel) -> None:
         """As for fine-tuning; then the objective, which needs the method's layout.
@@ -111,10 +144,26 @@ class PretrainingTask(S2SFTTask):
         lines = BinarizedSplit(folder / split, self.dictionary, self.cfg.dataset_impl).lines()
         if lines is None:
             raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
-        max_length = self.model_cfg.max_source_positions - SPECIAL
+        positions = self.cfg.text_positions or self.model_cfg.max_source_positions
+        max_length = positions - self.pretraining.special_tokens
         texts = TextBlocks(lines, max_length=max_length, pad=self.dictionary.pad(), unk=self.dictionary.unk())
         if not len(texts):
             raise UserError(f"{folder}: split {split!r} has no text; expected lines with at least one token")
         logger.info(f"{folder}, {split}: {len(texts):,} texts of up to {max_length} tokens out of {len(lines):,} lines")
         seed = self.cfg.seed if split == self.cfg.train_subset else None
         self.datasets[split] = TextDataset(texts, objective=self.pretraining, seed=seed)
+
+
+def shared_positions(positions: int, *, target: int) -> Tuple[int, int]:
+    """Maximum lengths of source and target that share the positions of a text; the target gets at most half of them.
+
+    >>> shared_positions(512, target=64)
+    (448, 64)
+
+    Raises:
+        UserError: too few positions for both.
+    """
+    if positions < SHORTEST:
+        raise UserError(f"--max-source-positions leaves {positions} for a text; expected at least {SHORTEST}")
+    target = min(target, positions // 2)
+    return positions - target, target

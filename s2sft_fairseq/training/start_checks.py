@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import torch
 
@@ -36,12 +36,17 @@ def damage_reported(cfg: Any) -> Iterator[None]:
         ) from error
 
 
-def check_training(cfg: TaskOptions) -> None:
-    """Raises UserError for options with which training cannot start, or would go wrong in silence."""
+def check_training(cfg: TaskOptions, *, logged: Sequence[str] = SlotCriterion.logged) -> None:
+    """Raises UserError for options with which training cannot start, or would go wrong in silence.
+
+    Args:
+        cfg: the task's.
+        logged: names of the figures that validation logs without generating.
+    """
     if (cfg.num_shards, cfg.shard_id) != (1, 0):
         raise UserError("--num-shards and --shard-id divide what is generated or validated; leave them out")
     if cfg.fp16 and (cfg.cpu or not torch.cuda.is_available()):
         raise UserError(FLOAT16_ON_CPU)
-    check_validation(cfg, SlotCriterion.logged)
+    check_validation(cfg, logged)
     if cfg.restore_file != LAST and not Path(cfg.restore_file).is_file():
         raise UserError(f"--restore-file: no checkpoint {cfg.restore_file}; expected an existing one, or no such flag")

@@ -10,12 +10,12 @@ import torch
 from builders import CLS, METHODS, SEP, VOCABULARY, objective, random_words
 from chance import assert_share, assert_uniform, rng
 from commands import assert_equal_weights, random_lines, run, write_lines
-from fairseq.data import ListDataset
+from corpora import small_texts, texts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.data.text_dataset import TextBlocks, TextDataset, block_bounds
+from s2sft_fairseq.data.text_dataset import TextDataset, block_bounds
 from s2sft_fairseq.objectives.pretraining.ernie_gen import (
     ErnieGen,
     FragmentOptions,
@@ -29,13 +29,6 @@ from s2sft_fairseq.objectives.slots import IGNORE
 
 def ernie_gen(method: str = "infilling", **options: Any) -> ErnieGen:
     return ErnieGen(objective(method), VOCABULARY, FragmentOptions(**options))
-
-
-def texts_of(sizes: List[int], max_length: int) -> TextBlocks:
-    """Blocks of lines of so many words, all different."""
-    words = torch.arange(7, 7 + sum(sizes))
-    lines = [torch.cat([line, torch.tensor([SEP])]) for line in words.split(sizes)]
-    return TextBlocks(ListDataset(lines, [size + 1 for size in sizes]), max_length=max_length, pad=-1, unk=-1)
 
 
 class TestBlocks:
@@ -60,8 +53,9 @@ class TestBlocks:
     @given(st.lists(st.integers(0, 30), max_size=15), st.integers(1, 12))
     def test_no_word_is_lost(self, sizes: List[int], max_length: int) -> None:
         texts = texts_of(sizes, max_length)
-        blocks = [texts[index] for index in range(len(texts))]
-        assert [len(block) for block in blocks] == texts.sizes.tolist()
+        spans = zip(texts.layout.starts.tolist(), texts.layout.sizes.tolist())
+        blocks = [texts.words(start, size) for start, size in spans]
+        assert [len(block) for block in blocks] == texts.layout.sizes.tolist()
         assert all(0 < len(block) <= max_length for block in blocks)
         assert [word for block in blocks for word in block.tolist()] == list(range(7, 7 + sum(sizes)))
 
@@ -150,23 +144,19 @@ class TestTexts:
     """The data set of texts, under every fine-tuning method."""
 
     def data(self, method: str, *, seed: Optional[int] = 3) -> TextDataset:
-        texts = texts_of([3, 9, 1, 2, 8, 0, 4, 5], max_length=10)
-        for name in ("pad", "unk"):
-            setattr(texts, name, VOCABULARY.unk())
-        texts.lines = ListDataset([line.clamp(max=len(VOCABULARY) - 1) for line in texts.lines], texts.lines.sizes)
-        return TextDataset(texts, objective=ernie_gen(method), seed=seed)
+        return TextDataset(small_texts([3, 9, 1, 2, 8, 0, 4, 5], 10), objective=ernie_gen(method), seed=seed)
 
     @pytest.mark.parametrize("seed", [3, None])
     def test_sizes_are_what_is_laid_out(self, method: str, seed: Optional[int]) -> None:
         data = self.data(method, seed=seed)
         for index in range(len(data)):
-            assert data.num_tokens(index) == data[index]["blocks"].packed().token.numel()
+            assert data.num_tokens(index) == data[index]["example"].blocks.packed().token.numel()
 
     def test_noise_is_that_of_seed_epoch_and_index(self, method: str) -> None:
         def drawn(epoch: int) -> List[Any]:
             data = self.data(method)
             data.set_epoch(epoch)
-            return [data[index]["blocks"].packed().token.tolist() for index in range(len(data))]
+            return [data[index]["example"].blocks.packed().token.tolist() for index in range(len(data))]
 
         assert drawn(1) == drawn(1) != drawn(2)
 
@@ -174,7 +164,7 @@ class TestTexts:
         one, other = self.data(method, seed=None), self.data(method, seed=None)
         other.set_epoch(2)
         for index in range(len(one)):
-            assert one[index]["blocks"].packed().token.equal(other[index]["blocks"].packed().token)
+            assert one[index]["example"].blocks.packed().token.equal(other[index]["example"].blocks.packed().token)
 
     def test_batches(self, method: str) -> None:
         data = self.data(method)

@@ -1,66 +1,16 @@
 """The task of pre-training: shards, splits, noise and weights as fairseq-train asks for them, without a command."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict
 
 import pytest
 from builders import VOCABULARY, span_file
-from fairseq.data import indexed_dataset
-from omegaconf import OmegaConf
+from pretraining_runs import LINES, binarized, set_up
 
 from s2sft_fairseq.common.errors import UserError
-from s2sft_fairseq.models.options import ModelOptions
 from s2sft_fairseq.objectives.slots import PADDING
 from s2sft_fairseq.text.dictionary import PretrainedDictionary
 from s2sft_fairseq.training.pretraining_task import PretrainingOptions, PretrainingTask
-
-RUN: Dict[str, Any] = {
-    "seed": 3,
-    "fp16": False,
-    "bf16": False,
-    "num_shards": 1,
-    "shard_id": 0,
-    "finetune_from_model": None,
-    "cpu": True,
-    "train_subset": "train",
-    "save_dir": "nowhere",
-    "restore_file": "checkpoint_last.pt",
-    "best_checkpoint_metric": "loss",
-    "dataset_impl": "mmap",
-    "required_seq_len_multiple": 1,
-}
-SMALL: Dict[str, Any] = {
-    "_name": "s2s_ft",
-    "encoder_layers": 1,
-    "encoder_embed_dim": 8,
-    "encoder_ffn_embed_dim": 8,
-    "encoder_attention_heads": 2,
-    "finetune_method": "infilling",
-    "max_source_positions": 12,
-    "max_target_positions": 6,
-}
-LINES = ["w1 w2 w3 w4", "w5 w6 w7", "", " ".join(["w8"] * 23), "w9 [PAD] w0"]
-
-
-def binarized(folder: Path, lines: List[str], dictionary: PretrainedDictionary = VOCABULARY) -> Path:
-    """What fairseq-preprocess --only-source would write of these lines, for both splits."""
-    folder.mkdir()
-    dictionary.save(str(folder / "dict.txt"))
-    for split in ("train", "valid"):
-        builder = indexed_dataset.make_builder(str(folder / f"{split}.bin"), impl="mmap", vocab_size=len(dictionary))
-        for line in lines:
-            builder.add_item(dictionary.encode_line(line))
-        builder.finalize(str(folder / f"{split}.idx"))
-    return folder
-
-
-def set_up(*folders: Path, model: Optional[Dict[str, Any]] = None, **options: Any) -> PretrainingTask:
-    """A task that is about to train a small model, as fairseq-train makes it."""
-    cfg = PretrainingOptions(data=":".join(map(str, folders)), **{**RUN, **options})
-    task = PretrainingTask.setup_task(cfg)
-    made = task.build_model(OmegaConf.structured(ModelOptions(**{**SMALL, **(model or {})})))
-    assert made is task.model
-    return task
 
 
 class TestTask:
@@ -73,7 +23,7 @@ class TestTask:
         for epoch in (1, 2, 3):
             task.load_dataset("train", epoch=epoch)
             found.append(task.dataset("train").sizes.tolist())
-        assert found == [[7, 10, 10, 6], [4], [7, 10, 10, 6]]
+        assert found == [[7, 8, 8, 7, 3], [4], [7, 8, 8, 7, 3]]
 
     def test_training_data_get_the_noise_of_the_seed(self, tmp_path: Path) -> None:
         folder = binarized(tmp_path / "0", LINES)
@@ -82,7 +32,7 @@ class TestTask:
             task.load_dataset(split)
         noised, true = task.dataset("train"), task.dataset("valid")
         assert noised.seed == 3 and true.seed is None
-        assert not noised[1]["blocks"].target.token.equal(true[1]["blocks"].target.token)
+        assert not noised[1]["example"].blocks.target.token.equal(true[1]["example"].blocks.target.token)
 
     def test_batches_of_all_texts(self, tmp_path: Path) -> None:
         """None is too long for the model, and a [PAD] in a text is [UNK]."""
@@ -90,7 +40,7 @@ class TestTask:
         task.load_dataset("train")
         batches = task.get_batch_iterator(task.dataset("train"), max_tokens=60, max_positions=task.max_positions())
         batches = list(batches.next_epoch_itr())
-        assert sum(batch["nsentences"] for batch in batches) == 4
+        assert sum(batch["nsentences"] for batch in batches) == 5
         for batch in batches:
             slots = batch["packed"].slots._asdict()
             assert slots["token"].eq(VOCABULARY.pad()).equal(slots["group"].eq(PADDING))

@@ -17,7 +17,7 @@ CHUNK = 1 << 24
 
 
 class LinearCrossEntropy(Function):
-    """Two sums over slots: of (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v), as fairseq smooths, and of nll.
+    """The sum over slots of (1 − ε − ε/(V−1)) · nll + ε/(V−1) · Σ_v −log p(v), as fairseq smooths, and the nll of each.
 
     The gradient of a chunk is computed right after its loss, while its logits are in memory: p − ε/(V−1) for every
     token, and 1 − ε − ε/(V−1) less for the label.
@@ -33,16 +33,16 @@ class LinearCrossEntropy(Function):
         smoothing: float,
         weight: Optional[Tensor],
     ) -> Tuple[Tensor, Tensor]:
-        """Hidden states [N, E], a token table [V, E] with biases [V], labels and weights [N] → two sums, each []."""
+        """Hidden states [N, E], a token table [V, E] with biases [V], labels and weights [N] → [], [N]."""
         inputs = (hidden, table, bias)
         gradients = [torch.zeros_like(t) if needed else None for t, needed in zip(inputs, ctx.needs_input_grad)]
-        sums = torch.zeros(2, dtype=torch.float32, device=hidden.device)
+        each = torch.empty(2, len(hidden), dtype=torch.float32, device=hidden.device)
         rows = max(1, CHUNK // len(table))
         for start in range(0, len(hidden), rows):
             chunk = slice(start, start + rows)
-            sums += add_chunk(inputs, label[chunk], smoothing, weight, chunk, gradients)
+            each[:, chunk] = add_chunk(inputs, label[chunk], smoothing, weight, chunk, gradients)
         ctx.save_for_backward(*gradients)
-        loss, nll = sums[0].clone(), sums[1].clone()
+        loss, nll = each[0].sum(), each[1].clone()
         ctx.mark_non_differentiable(nll)
         return loss, nll
 
@@ -61,7 +61,7 @@ def add_chunk(
     chunk: slice,
     gradients: Sequence[Optional[Tensor]],
 ) -> Tensor:
-    """The loss and nll of one chunk of slots, [2]; adds to those ``gradients`` that are not None."""
+    """The loss and nll of each slot of a chunk, [2, n]; adds to those ``gradients`` that are not None."""
     hidden, (table, bias) = inputs[0][chunk], inputs[1:]
     scores = torch.addmm(bias, hidden, table.t()).float()  # [n, V]
     others = smoothing / (scores.size(1) - 1)
@@ -82,8 +82,8 @@ def add_chunk(
         grad_table.addmm_(scores.t(), hidden)
     if grad_bias is not None:
         grad_bias.add_(scores.sum(0))
-    sums = (loss, nll) if factor is None else (loss * factor, nll * factor)
-    return torch.stack([each.sum() for each in sums])
+    each = torch.cat([loss, nll], dim=1) if factor is None else torch.cat([loss, nll], dim=1) * factor
+    return each.t()
 
 
 def linear_cross_entropy(
@@ -95,7 +95,7 @@ def linear_cross_entropy(
     smoothing: float,
     weight: Optional[Tensor] = None,
 ) -> Tuple[Tensor, Tensor]:
-    """Cross entropy of the logits ``hidden @ table.T + bias``, summed over slots.
+    """Cross entropy of the logits ``hidden @ table.T + bias``.
 
     Args:
         hidden: [N, E].
@@ -106,7 +106,8 @@ def linear_cross_entropy(
         weight: of each slot [N]; None: 1.
 
     Returns:
-        the loss with smoothing, and the negative log-likelihood without, which has no gradient; each [].
+        the loss with smoothing, summed over slots, [], and the negative log-likelihood of each slot without smoothing,
+        [N], which has no gradient.
     """
     with torch.autocast(hidden.device.type, enabled=False):
         return LinearCrossEntropy.apply(hidden.to(table.dtype), table, bias, label, smoothing, weight)

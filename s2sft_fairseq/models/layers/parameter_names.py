@@ -4,6 +4,7 @@ TOKENS = "embeddings.token.weight"
 POSITIONS = "embeddings.position.weight"
 SEGMENTS = "embeddings.segment.weight"
 TURNS = "embeddings.turn.weight"
+RELATIVE = "relative.weight"
 
 HEAD_DENSE, HEAD_DENSE_BIAS = "lm_head.dense.weight", "lm_head.dense.bias"
 HEAD = tuple(f"lm_head.{name}" for name in ("dense.weight", "dense.bias", "norm.weight", "norm.bias", "bias"))

@@ -17,6 +17,7 @@ from ...objectives.visibility import visible
 from .attention import Pass
 from .chunked_cross_entropy import linear_cross_entropy
 from .dropout import Dropout
+from .heads import HEADS, Pooler
 from .relative_position import RelativePosition
 
 
@@ -31,6 +32,7 @@ class TransformerShape:
         key_bias: whether keys have a bias (it cancels out in the softmax).
         relative_buckets: number of buckets of relative positions; 0: none.
         relative_distance: this distance and all beyond share a bucket.
+        output_heads: names of the heads beside that of the language model.
     """
 
     vocab_size: int
@@ -48,6 +50,7 @@ class TransformerShape:
     layer_norm_eps: float
     dropout: float
     attention_dropout: float
+    output_heads: Tuple[str, ...] = ()
 
 
 def table(rows: int, width: int) -> nn.Embedding:
@@ -150,6 +153,10 @@ class Transformer(nn.Module):
         self.output: Optional[nn.Module] = None  # the token table as a separate layer, if it is quantized
         buckets, distance = shape.relative_buckets, shape.relative_distance
         self.relative = RelativePosition(shape.heads, buckets, distance=distance) if buckets else None
+        made = {name: HEADS[name].make(shape.hidden_size) for name in shape.output_heads}
+        pooled = any(HEADS[name].pooled for name in made)
+        self.pooler = Pooler(shape.hidden_size) if pooled else None
+        self.heads = nn.ModuleDict(made)
         self.apply(initialize)
 
     @property
@@ -185,10 +192,15 @@ class Transformer(nn.Module):
         x = self.lm_head(hidden)
         return self.output(x) if self.output else linear(x, self.embeddings.token.weight, self.lm_head.bias)
 
+    def pair_logits(self, first: Tensor) -> Tensor:
+        """Hidden states of first tokens [B, H] → logits of whether second texts are unrelated [B, 2]."""
+        assert self.pooler is not None
+        return self.heads["next_sentence"](self.pooler(first))
+
     def loss(
         self, hidden: Tensor, label: Tensor, smoothing: float, weight: Optional[Tensor] = None
     ) -> Tuple[Tensor, Tensor]:
-        """Hidden states [N, H], labels and weights [N] → the loss with smoothing and the nll, summed, each []."""
+        """Hidden states [N, H], labels and weights [N] → the loss with smoothing, summed, [], and the nll [N]."""
         table, bias = self.embeddings.token.weight, self.lm_head.bias
         return linear_cross_entropy(self.lm_head(hidden), table, bias, label, smoothing=smoothing, weight=weight)
 

@@ -5,22 +5,22 @@ The pair is laid out by the fine-tuning method (in the paper, ``infilling``), wi
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, ClassVar, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
-from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from ...common.errors import UserError
 from ...text.dictionary import PretrainedDictionary
 from ..finetuning import FinetuningObjective
-from ..slots import Blocks, Slots
-from .objective import PretrainingObjective, register_pretraining
+from ..slots import Slots
+from ..text_spans import Spans
+from .objective import Example, ExampleOptions, PretrainingObjective, TextPair, register_pretraining
 
 
 @dataclass
-class FragmentOptions(FairseqDataclass):
+class FragmentOptions(ExampleOptions):
     fragment_share: float = field(
         default=0.25, metadata={"help": "ernie_gen: share γ of a text that is cut out and becomes the target"}
     )
@@ -100,6 +100,7 @@ class ErnieGen(PretrainingObjective):
     """
 
     options_class = FragmentOptions
+    model_options: ClassVar[Mapping[str, Any]] = {"finetune_method": "infilling"}
 
     def __init__(self, method: FinetuningObjective, dictionary: PretrainedDictionary, options: Any) -> None:
         super().__init__(method, dictionary, options)
@@ -120,22 +121,21 @@ class ErnieGen(PretrainingObjective):
         source = torch.cat([start, text[~chosen], end[: int(self.layout.source_end)]])
         return source, torch.cat([text[chosen], end])
 
-    def train(self, text: Tensor, rng: np.random.Generator) -> Blocks:
-        return self.method.train(*self.pair(text, rng), rng)
+    @property
+    def special_tokens(self) -> int:
+        return 3 + self.method.extra_positions
 
-    def evaluate(self, text: Tensor, rng: np.random.Generator) -> Blocks:
-        return self.method.evaluate(*self.pair(text, rng))
+    def train(self, text: TextPair, rng: np.random.Generator) -> Example:
+        return Example(self.method.train(*self.pair(text.first, rng), rng))
+
+    def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
+        return Example(self.method.evaluate(*self.pair(text.first, rng)))
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
         return self.method.weights(packed)
 
-    def sides(self, text: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """Source and target lengths for texts of these lengths, special tokens included, each int64 [n]."""
-        target = self.budget(text)
-        return text - target + 1 + int(self.layout.source_end), target + 1
-
-    def train_slots(self, text: np.ndarray) -> np.ndarray:
-        return self.method.train_slots(*self.sides(text))
-
-    def evaluate_slots(self, text: np.ndarray) -> np.ndarray:
-        return self.method.evaluate_slots(*self.sides(text))
+    def slot_counts(self, spans: Spans, *, training: bool) -> Tuple[np.ndarray, np.ndarray]:
+        fragments = self.budget(spans.words)
+        source, target = spans.words - fragments + 1 + int(self.layout.source_end), fragments + 1
+        count = self.method.train_slots if training else self.method.evaluate_slots
+        return source, count(source, target) - source

@@ -30,6 +30,12 @@ HEAD = table(
     ("cls.predictions.bias", "lm_head.bias"),
 )
 
+
+def pair_head(prefix: str) -> Tuple[Rule, ...]:
+    """What predicts whether a sentence is the next one, from the pooler, whose name has the prefix."""
+    return table((prefix + "pooler.dense.", "pooler.dense."), ("cls.seq_relationship.", "heads.next_sentence."))
+
+
 SIZES = (
     Setting("num_hidden_layers", "encoder_layers"),
     Setting("hidden_size", "encoder_embed_dim"),
@@ -52,7 +58,7 @@ REPEATED = r".*\.position_ids|cls\.predictions\.decoder\.(weight|bias)"
 BERT = Family(
     name="bert",
     prefix="bert.",
-    rules=(*encoder_rules("bert."), *HEAD),
+    rules=(*encoder_rules("bert."), *HEAD, *pair_head("bert.")),
     settings=SETTINGS,
     old_names=OLD_NAMES,
     repeated=REPEATED,

@@ -7,13 +7,18 @@ from dataclasses import replace
 from typing import Collection, Tuple
 
 from ...models.layers.parameter_names import SEGMENTS, TURNS
-from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules
+from .bert import HEAD, OLD_NAMES, REPEATED, SETTINGS, SIZES, encoder_rules, pair_head
 from .family import TRANSPOSED, Config, Family, Rule, Setting, register_family, table, with_own
 
 ERNIE = Family(
     name="ernie",
     prefix="ernie.",
-    rules=(*encoder_rules("ernie."), *table(("ernie.embeddings.turn_embeddings.weight", TURNS)), *HEAD),
+    rules=(
+        *encoder_rules("ernie."),
+        *table(("ernie.embeddings.turn_embeddings.weight", TURNS)),
+        *HEAD,
+        *pair_head("ernie."),
+    ),
     settings=(*SETTINGS, Setting("source_turn_id", "source_turn_id", 0)),
     old_names=OLD_NAMES,
     repeated=REPEATED,
