@@ -1,8 +1,9 @@
 """This project as its commands build it: the options of fairseq-train, its batches, its loss and its search."""
 
 from argparse import Namespace
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 
 import torch
 from fairseq import options, tasks
@@ -15,7 +16,7 @@ from s2sft_fairseq.models.seq2seq_model import S2SFTModel
 from s2sft_fairseq.training.finetuning_task import S2SFTTask
 
 from .shapes import LENGTHS, Lengths, Shape
-from .texts import SPLIT, data_bin
+from .texts import SPLIT, data_bin, text_bin
 
 Sample = dict[str, Any]
 """A batch as fairseq's tasks make it."""
@@ -54,14 +55,11 @@ class System(NamedTuple):
         return self.task.build_generator([self.model], search)
 
 
-def flags(shape: Shape, *, method: str, lengths: Lengths) -> list[str]:
-    """The command line of fairseq-train."""
-    values = {
-        "--task": "s2s_ft",
+def flags(shape: Shape, lengths: Lengths) -> dict[str, Any]:
+    """Those of fairseq-train, whatever the task."""
+    return {
         "--arch": "s2s_ft",
         "--criterion": "s2s_ft_label_smoothed",
-        "--label-smoothing": LABEL_SMOOTHING,
-        "--finetune-method": method,
         "--encoder-layers": shape.layers,
         "--encoder-embed-dim": shape.hidden,
         "--encoder-ffn-embed-dim": 4 * shape.hidden,
@@ -69,12 +67,25 @@ def flags(shape: Shape, *, method: str, lengths: Lengths) -> list[str]:
         "--max-source-positions": lengths.source,
         "--max-target-positions": lengths.target,
     }
-    return [str(data_bin(shape.vocabulary)), "--cpu", *(str(word) for pair in values.items() for word in pair)]
 
 
 def build(shape: Shape, *, method: str, lengths: Lengths = LENGTHS) -> System:
-    """A model of random weights with all that belongs to it."""
-    words = flags(shape, method=method, lengths=lengths)
+    """A model of random weights with all that belongs to it, for fine-tuning."""
+    task = {"--task": "s2s_ft", "--finetune-method": method, "--label-smoothing": LABEL_SMOOTHING}
+    return system(data_bin(shape.vocabulary), {**task, **flags(shape, lengths)})
+
+
+def build_pretraining(shape: Shape, *, objective: Mapping[str, Optional[str]], text: int) -> System:
+    """The same for pre-training, with texts of up to ``text`` tokens."""
+    lengths = Lengths(source=text, target=LENGTHS.target)
+    return system(text_bin(shape.vocabulary), {"--task": "s2s_pretraining", **objective, **flags(shape, lengths)})
+
+
+def system(data: Path, values: Mapping[str, Any]) -> System:
+    """What fairseq-train makes of its flags; the value None is that of a switch."""
+    words = [str(data), "--cpu"]
+    for flag, value in values.items():
+        words += [flag] if value is None else [flag, str(value)]
     parsed = options.parse_args_and_arch(options.get_training_parser(), input_args=words)
     cfg = convert_namespace_to_omegaconf(parsed)
     task = tasks.setup_task(cfg.task)
@@ -106,9 +117,20 @@ def real_pairs(shape: Shape, method: str) -> Any:
     return task.dataset(SPLIT)
 
 
+def spread_batches(task: S2SFTTask, *, count: int, size: int) -> list[Sample]:
+    """Batches of a task's training examples, from the smallest to the largest in equal steps."""
+    batches = full_batches(task, count, size)
+    data = task.dataset(SPLIT)
+    return [data.collater([data[index] for index in batch]) for batch in batches]
+
+
 def index_batches(shape: Shape, count: int, size: int) -> list[list[int]]:
     """Which pairs make a batch: the same for every method, though each would order them by its own lengths."""
-    task = builder_of_batches(shape, ORDERED_BY, LENGTHS)
+    return full_batches(builder_of_batches(shape, ORDERED_BY, LENGTHS), count, size)
+
+
+def full_batches(task: S2SFTTask, count: int, size: int) -> list[list[int]]:
+    """Batches of examples of like lengths, from the shortest to the longest in equal steps."""
     task.load_dataset(SPLIT)
     batches = task.get_batch_iterator(task.dataset(SPLIT), max_sentences=size, seed=1).frozen_batches
     full = [batch for batch in batches if len(batch) == size]

@@ -68,6 +68,17 @@ def data_bin(vocabulary: int) -> Path:
     return folder
 
 
+def text_bin(vocabulary: int) -> Path:
+    """The sources of the binarized pairs as text alone; made once."""
+    folder, pairs = WORK / f"text-bin-{vocabulary}", data_bin(vocabulary)
+    if not folder.exists():
+        with complete(folder) as part:
+            shutil.copy(pairs / "dict.src.txt", part / "dict.txt")
+            for kind in ("bin", "idx"):
+                shutil.copy(pairs / f"{SPLIT}.src-tgt.src.{kind}", part / f"{SPLIT}.{kind}")
+    return folder
+
+
 def fill_up(dictionaries: Iterable[Path], vocabulary: int) -> None:
     """Appends tokens to dictionaries as fairseq writes them."""
     for path in dictionaries:

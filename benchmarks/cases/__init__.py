@@ -27,6 +27,7 @@ class Settings(NamedTuple):
 CASES = {
     "train": "training speed and memory against BERT2BERT and BART",
     "decode": "decoding speed and memory against BERT2BERT and BART",
+    "pretraining": "UniLMv2's two objectives in one pass against two passes; slots a second against fine-tuning",
     "precision": "CPU inference in int8 and bfloat16 against our float32 and BART",
     "vocabulary": "memory of the loss over 250,002 tokens",
     "text": "text to data-bin: pairs a second, memory",

@@ -143,7 +143,7 @@ class TextDataset(SeededDataset):
         if not self.objective.predicts_next:
             return batch
         unrelated = torch.tensor([example.unrelated for example in examples])
-        return batch._replace(unrelated=unrelated, labelled_from=0)
+        return batch._replace(unrelated=unrelated)
 
     @property
     def sizes(self) -> np.ndarray:

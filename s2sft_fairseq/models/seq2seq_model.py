@@ -103,23 +103,25 @@ class S2SFTModel(BaseFairseqModel):
         """
         target = self.target_of(prev_output_tokens)
         slots = lay_out(src_tokens, target, self.layout).packed()
-        hidden = self.hidden(slots, src_tokens.size(1), slots.token.size(1) - target.size(1))
+        needed = torch.zeros_like(slots.token, dtype=torch.bool)
+        needed[:, -target.size(1) :] = True
+        hidden = self.hidden(slots, src_tokens.size(1), needed)[:, -target.size(1) :]
         return self.transformer.logits(hidden)
 
     def needed_hidden(self, packed: PackedBatch) -> Tuple[Tensor, FullPass]:
         """Hidden states of the slots that a loss needs, [n, H], and the pass that they come from."""
-        attend = self.full_pass(packed.slots, packed.source_length, packed.labelled_from)
+        attend = self.full_pass(packed.slots, packed.source_length, packed.needed())
         return self.transformer(attend), attend
 
-    def hidden(self, slots: Slots, source_length: int, start: int = 0) -> Tensor:
-        """Hidden states of packed slots [B, L] from column ``start`` on, [B, L − start, H], with 0 for padding."""
-        attend = self.full_pass(slots, source_length, start)
+    def hidden(self, slots: Slots, source_length: int, needed: Optional[Tensor] = None) -> Tensor:
+        """Hidden states of packed slots [B, L], or of those that are needed, [B, L, H], with 0 elsewhere."""
+        attend = self.full_pass(slots, source_length, needed)
         return attend.batch.padded(self.transformer(attend))
 
-    def full_pass(self, slots: Slots, source_length: int, start: int = 0) -> FullPass:
-        """A pass over packed slots [B, L] that yields hidden states from column ``start`` on."""
+    def full_pass(self, slots: Slots, source_length: int, needed: Optional[Tensor] = None) -> FullPass:
+        """A pass over packed slots [B, L] that yields all hidden states, or those that are needed, bool [B, L]."""
         check_precision(self.transformer)
-        return FullPass(slots, source_length, self.transformer.bias, start)
+        return FullPass(slots, source_length, self.transformer.bias, needed)
 
     def target_of(self, prev_output_tokens: Tensor) -> Tensor:
         """Undoes fairseq's shift: ``prev_output_tokens`` [B, T] → the target [B, T], its tokens, then the end token."""

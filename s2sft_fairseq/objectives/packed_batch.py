@@ -16,7 +16,6 @@ class PackedBatch(NamedTuple):
     Attributes:
         slots: [B, L].
         source_length: slots of the source block, S.
-        labelled_from: the first column that is needed, in most cases the first with a label.
         weight: of each labelled slot in the loss, [N]; None: equal weights.
         loss_number: which of several losses each labelled slot belongs to, [N]; None: there is only one.
         labels_per_token: number of losses, and so of labels, per predicted token.
@@ -26,7 +25,6 @@ class PackedBatch(NamedTuple):
 
     slots: Slots
     source_length: int
-    labelled_from: int
     weight: Optional[Tensor] = None
     loss_number: Optional[Tensor] = None
     labels_per_token: int = 1
@@ -37,8 +35,7 @@ class PackedBatch(NamedTuple):
         """Pads single sentence pairs block by block, and packs the blocks."""
         blocks = collate(examples, pad=pad)
         slots = blocks.packed()
-        labelled_from = int(slots.label.ne(IGNORE).any(0).long().argmax())
-        return cls(slots, blocks.source.token.size(1), labelled_from)
+        return cls(slots, blocks.source.token.size(1))
 
     @classmethod
     def from_sample(cls, sample: Mapping[str, Any]) -> "PackedBatch":
@@ -50,6 +47,13 @@ class PackedBatch(NamedTuple):
     def labels(self) -> Tensor:
         """The tokens to predict, sentence by sentence, [N]."""
         return self.slots.label[self.slots.label.ne(IGNORE)]
+
+    def needed(self) -> Tensor:
+        """The slots whose hidden states a loss needs, bool [B, L]."""
+        needed = self.slots.label.ne(IGNORE)
+        if self.unrelated is not None:
+            needed[:, 0] = True  # of [CLS], which pairs are judged by
+        return needed
 
     def sample_size(self) -> Union[int, float]:
         """What the summed loss is divided by: the number of predicted tokens, or the sum of their weights."""

@@ -207,12 +207,12 @@ def test_estimates_grow_with_what_they_are_made_of() -> None:
 @pytest.mark.parametrize("method", ["causal", "pseudo_masked"])
 def test_a_training_step_keeps_as_much_as_is_estimated(method: str) -> None:
     """The tensors that are saved for the backward pass, counted, with examples of all lengths in the batch."""
-    sizes = {"encoder_layers": 4, "encoder_embed_dim": 128, "encoder_ffn_embed_dim": 512}
+    sizes = {"encoder_layers": 10, "encoder_embed_dim": 128, "encoder_ffn_embed_dim": 512}
     model = random_model(method, dtype=torch.float32, dropout=0.1, attention_dropout=0.0, **sizes).train()
     laid_out_by, rng = objective(method), np.random.default_rng(0)
     pairs = random_pairs(laid_out_by.layout, count=4, seed=0, longest=36)
     blocks = collate([laid_out_by.train(*pair, rng) for pair in pairs], pad=PAD)
-    packed = PackedBatch(blocks.packed(), blocks.source.token.size(1), labelled_from=0)
+    packed = PackedBatch(blocks.packed(), blocks.source.token.size(1))
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: Dict[int, int] = {}
 

@@ -184,5 +184,5 @@ def test_the_losses_of_a_batch_are_told_by_their_segments() -> None:
         int(data.spans.kind[index]) for index in range(len(data)) for _ in range(int(batch.labels_per_example()[index]))
     ]
     assert batch.loss_number.tolist() == expected and data.objective.losses == LANGUAGE_MODELS
-    assert batch.labelled_from == 0 and batch.sample_size() == len(expected)
+    assert batch.needed()[:, 0].all() and batch.sample_size() == len(expected)
     assert SIZES and len(np.unique(expected)) > 1

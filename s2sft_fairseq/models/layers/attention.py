@@ -5,7 +5,7 @@ with the keys and values of all slots [N, heads, D] and the queries of all or of
 serves training, the source pass and decoding.
 """
 
-from typing import Callable, NamedTuple, Protocol, Tuple
+from typing import Callable, NamedTuple, Optional, Protocol, Tuple
 
 import torch
 from torch import Tensor
@@ -68,41 +68,50 @@ class FullPass:
     """Attention over packed slots in two calls: source over source, and the rest over everything.
 
     The visibility rule never lets a source slot (step 0) see a slot of a later step, so those scores are not computed.
+    The last layer computes only the slots whose hidden states are needed, in one call.
 
     Args:
         slots: [B, L], the source block first.
         source_length: slots of the source block, S.
         bias: computes the bias of the scores.
-        start: the first column whose hidden states are needed.
+        needed: which hidden states are needed, bool [B, L]; None: all.
     """
 
-    def __init__(self, slots: Slots, source_length: int, bias: Bias, start: int = 0) -> None:
+    def __init__(self, slots: Slots, source_length: int, bias: Bias, needed: Optional[Tensor] = None) -> None:
         source, rest = slots.columns(0, source_length), slots.columns(source_length, None)
         self.source_length = source_length
         self.source_bias = bias(source, source)
         self.rest_bias = bias(rest, slots)
-        self.batch = Unpadded(slots, start)
+        self.batch = Unpadded(slots, needed)
         self.slots, self.start = self.batch.slots, self.batch.before
+        self.needed_bias = bias(self.batch.needed_slots(), slots) if self.start else None
         self.places: Tuple[Places, ...] = ()
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> Tensor:
         if not self.places:
-            self.places = tuple(self.batch.places(query.size(1), from_start=flag) for flag in (False, True))
+            self.places = self.batch.places(query.size(1)), self.batch.needed_places(query.size(1))
         all_slots, needed = self.places
-        queries = all_slots if len(query) == len(key) else needed
-        context = self.attend(queries.spread(query), all_slots.spread(key), all_slots.spread(value), dropout)
-        return queries.collect(context)
+        seen = KeysValues(all_slots.spread(key), all_slots.spread(value))
+        self.keep(seen)
+        if len(query) == len(key):
+            return all_slots.collect(self.attend_all(all_slots.spread(query), seen, dropout))
+        return needed.collect(self.attend_needed(needed.spread(query), seen, dropout))
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-        """Queries [B, heads, l, D] of the last columns, keys and values [B, heads, L, D] → [B, heads, l, D]."""
+    def keep(self, seen: KeysValues) -> None:
+        """Called with the keys and values of every layer."""
+
+    def attend_all(self, query: Tensor, seen: KeysValues, dropout: float) -> Tensor:
+        """Queries of all columns [B, heads, L, D] → [B, heads, L, D]."""
         s = self.source_length
-        of_source = max(0, query.size(2) - (key.size(2) - s))  # queries of source slots, which come first
-        parts = [
-            attention(part, key[:, :, :seen], value[:, :, :seen], bias, dropout)
-            for part, seen, bias in (
-                (query[:, :, :of_source], s, last(self.source_bias, of_source)),
-                (query[:, :, of_source:], key.size(2), last(self.rest_bias, query.size(2) - of_source)),
-            )
-            if part.size(2)
-        ]
-        return torch.cat(parts, dim=2) if parts else query
+        of_source = attention(query[:, :, :s], seen.key[:, :, :s], seen.value[:, :, :s], self.source_bias, dropout)
+        if query.size(2) == s:
+            return of_source
+        of_rest = attention(query[:, :, s:], seen.key, seen.value, self.rest_bias, dropout)
+        return torch.cat([of_source, of_rest], dim=2)
+
+    def attend_needed(self, query: Tensor, seen: KeysValues, dropout: float) -> Tensor:
+        """Queries of the needed slots [B, heads, K, D] → [B, heads, K, D]."""
+        if not query.size(2):
+            return query
+        assert self.needed_bias is not None
+        return attention(query, seen.key, seen.value, self.needed_bias, dropout)

@@ -17,13 +17,11 @@ class SourcePass(FullPass):
     """A full pass over the source alone [B, S] that keeps each layer's keys and values."""
 
     def __init__(self, slots: Slots, bias: Bias) -> None:
-        length = slots.token.size(1)
-        super().__init__(slots, length, bias, start=length)
+        super().__init__(slots, slots.token.size(1), bias, needed=torch.zeros_like(slots.token, dtype=torch.bool))
         self.kept: List[KeysValues] = []
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-        self.kept.append(KeysValues(key, value))
-        return super().attend(query, key, value, dropout)
+    def keep(self, seen: KeysValues) -> None:
+        self.kept.append(seen)
 
 
 class SourceCache(NamedTuple):

@@ -4,8 +4,7 @@ Only attention needs the padded batch. Padding and unpadding take one copy each,
 so leaving padding out costs nothing.
 """
 
-from functools import cached_property
-from typing import Any, NamedTuple, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -67,45 +66,74 @@ class Places(NamedTuple):
         return rows.view(len(rows) // self.shape[1], self.shape[1], x.size(-1))
 
 
+def places_of(sentence: Tensor, column: Tensor, *, size: Tuple[int, int], heads: int) -> Places:
+    """The moves between slots in a row and a padded grid.
+
+    Args:
+        sentence, column: where in the grid each slot belongs, [n].
+        size: of the grid, (B, l).
+        heads: number of attention heads.
+    """
+    number = torch.full(size, -1, device=sentence.device)
+    number[sentence, column] = torch.arange(len(sentence), device=sentence.device)
+    head = torch.arange(heads, device=sentence.device)
+    pad = number.clamp(min=0).unsqueeze(1) * heads + head.unsqueeze(1)  # [B, heads, l]
+    absent = number.lt(0).unsqueeze(1).expand_as(pad).flatten().nonzero().flatten()
+    row = sentence.unsqueeze(1) * heads + head  # [n, heads]
+    unpad = row * size[1] + column.unsqueeze(1)
+    shape = size[0], heads, size[1]
+    return Places(shape, GatherIndices(pad.flatten(), absent), GatherIndices(unpad.flatten(), absent[:0]))
+
+
 class Unpadded:
-    """The real slots of a batch in one row, with those of the columns from ``start`` on at the end.
+    """The real slots of a batch in one row, with those whose hidden states are needed at the end.
+
+    Both parts go sentence by sentence, from left to right.
 
     Args:
         slots: [B, L].
-        start: a column.
+        needed: which of them are needed, bool [B, L]; None: all.
 
     Attributes:
         slots: the real ones, [N].
-        before: how many of them are in columns before ``start``.
+        before: how many of them come before the first that is needed.
+        sentence, column: where in the batch they are, [N].
+        rank: of those that are needed, counted from 0 within each sentence, [N − before].
+        size: of the batch, (B, L).
+        width: the largest number of needed slots in a sentence, K.
     """
 
-    def __init__(self, slots: Slots, start: int) -> None:
-        self.real, self.column = slots.group.ne(PADDING), start
-        early, late = self.real[:, :start].nonzero(), self.real[:, start:].nonzero()
-        self.sentence, self.place = torch.cat([early, late + late.new_tensor([0, start])]).unbind(1)  # each [N]
-        self.slots = Slots(*(field[self.sentence, self.place] for field in slots))
+    def __init__(self, slots: Slots, needed: Optional[Tensor] = None) -> None:
+        real = slots.group.ne(PADDING)
+        needed = real if needed is None else needed & real
+        early, late = (real & ~needed).nonzero(), needed.nonzero()
+        self.sentence, self.column = torch.cat([early, late]).unbind(1)
+        self.slots = Slots(*(field[self.sentence, self.column] for field in slots))
         self.before = len(early)
+        rank = needed.cumsum(1) - 1
+        self.rank = rank[self.sentence[self.before :], self.column[self.before :]]
+        self.size, self.width = (real.size(0), real.size(1)), int(rank.max()) + 1
 
-    @cached_property
-    def numbers(self) -> Tensor:
-        """The index of each slot in the row, [B, L]; 0 for padding."""
-        numbers = torch.zeros_like(self.real, dtype=torch.int64)
-        numbers[self.sentence, self.place] = torch.arange(len(self.place), device=numbers.device)
-        return numbers
+    def places(self, heads: int) -> Places:
+        """The places of all slots in the batch."""
+        return places_of(self.sentence, self.column, size=self.size, heads=heads)
 
-    def places(self, heads: int, *, from_start: bool = False) -> Places:
-        """The places of all slots, or only of those in the columns from ``start`` on."""
-        column, before = (self.column, self.before) if from_start else (0, 0)
-        head = torch.arange(heads, device=self.real.device)
-        real = self.real[:, column:]
-        number = (self.numbers[:, column:] - before).clamp(min=0)
-        pad = number.unsqueeze(1) * heads + head.unsqueeze(1)  # [B, heads, l]
-        absent = (~real).unsqueeze(1).expand_as(pad).flatten().nonzero().flatten()
-        row = self.sentence[before:].unsqueeze(1) * heads + head  # [n, heads]
-        unpad = row * real.size(1) + (self.place[before:] - column).unsqueeze(1)
-        shape = len(real), heads, real.size(1)
-        return Places(shape, GatherIndices(pad.flatten(), absent), GatherIndices(unpad.flatten(), absent[:0]))
+    def needed_places(self, heads: int) -> Places:
+        """The places of the needed slots in a batch of these alone, [B, heads, K]."""
+        size = self.size[0], self.width
+        return places_of(self.sentence[self.before :], self.rank, size=size, heads=heads)
+
+    def needed_slots(self) -> Slots:
+        """The needed slots as a batch of their own, [B, K], with 0 in all fields of padding."""
+
+        def grid(field: Tensor) -> Tensor:
+            padded = field.new_zeros(self.size[0], self.width)
+            padded[self.sentence[self.before :], self.rank] = field[self.before :]
+            return padded
+
+        return Slots(*map(grid, self.slots))
 
     def padded(self, x: Tensor) -> Tensor:
-        """Values of the slots in the columns from ``start`` on, [n, H] → [B, L − start, H], with 0 for padding."""
-        return self.places(1, from_start=True).spread(x.unsqueeze(1)).squeeze(1)
+        """Values of the needed slots, [n, H], in their places in the batch, [B, L, H], with 0 elsewhere."""
+        where = self.sentence[self.before :], self.column[self.before :]
+        return x.new_zeros(*self.size, x.size(1)).index_put(where, x)
