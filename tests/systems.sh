@@ -48,7 +48,7 @@ make_system() {
     rm -rf "$2"
     mkdir -p "$2"
     debootstrap --variant=minbase --include=$packages "$1" "$2" ${MIRROR:-$(mirror)}
-    cp -L /etc/resolv.conf "$2/etc/"
+    cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
     for file in "$certificates" "${pip_configuration[@]}"; do
         [ ! -e "$file" ] || { mkdir -p "$2$(dirname "$file")" && cp -rL "$file" "$2$(dirname "$file")/"; }
     done

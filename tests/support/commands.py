@@ -179,7 +179,8 @@ def assert_equal_weights(one: Path, other: Path) -> None:
 
 
 def torchrun(data: Path, save: Path, **options: object) -> List[object]:
-    """fairseq-train in two processes that speak gloo."""
+    """fairseq-train in two processes that speak gloo; the machine's own name may be one that nobody resolves."""
     _, *arguments = train_command(data, save, distributed_backend="gloo", ddp_backend="legacy_ddp", **options)
     launcher = ["torchrun", "--nproc_per_node", 2, "--master_port", 0, "--rdzv_backend", "c10d"]
-    return [*launcher, "--rdzv_endpoint", "localhost:0", BIN / "fairseq-train", *arguments]
+    here = ["--rdzv_endpoint", "localhost:0", "--local_addr", "localhost"]
+    return [*launcher, *here, BIN / "fairseq-train", *arguments]
