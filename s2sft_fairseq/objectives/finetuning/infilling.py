@@ -72,8 +72,9 @@ class Infilling(FinetuningObjective):
         super().__init__(dictionary, segments, options)
         check_probability("--noise-prob", options.noise_prob)
         check_probability("--word-flow-weight", options.word_flow_weight)
-        self.dictionary, self.options = dictionary, options
-        token = options.noise_token
+        self.dictionary, self.span_vocab = dictionary, options.span_vocab
+        self.noise_prob, self.word_flow_weight = options.noise_prob, options.word_flow_weight
+        self.noise_token = token = options.noise_token
         self.noise = self.corruption.rows if token is None else np.array([row_of(token, dictionary)])
         if options.word_flow_weight < 1 and options.span_vocab is None:
             raise UserError(
@@ -89,20 +90,20 @@ class Infilling(FinetuningObjective):
     @cached_property
     def spans(self) -> SpanVocabulary:
         """The n-grams that the span flow predicts at once."""
-        return SpanVocabulary(Path(str(self.options.span_vocab)), self.dictionary)
+        return SpanVocabulary(Path(str(self.span_vocab)), self.dictionary)
 
     @property
     def flows(self) -> List[float]:
         """Weights of the word flow and the span flow."""
-        return [self.options.word_flow_weight, 1 - self.options.word_flow_weight]
+        return [self.word_flow_weight, 1 - self.word_flow_weight]
 
     def prepare(self) -> None:
         if self.flows[1]:
             _ = self.spans
-        elif self.options.span_vocab is not None:
+        elif self.span_vocab is not None:
             logger.warning("--span-vocab is ignored: --word-flow-weight is 1, which leaves the span flow out")
-        if self.options.noise_token is not None and not self.options.noise_prob:
-            logger.warning(f"--noise-token {self.options.noise_token} is ignored: --noise-prob is 0")
+        if self.noise_token is not None and not self.noise_prob:
+            logger.warning(f"--noise-token {self.noise_token} is ignored: --noise-prob is 0")
 
     def train_blocks(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Blocks:
         given, known, words = self.evaluate(source, target)
@@ -115,7 +116,7 @@ class Infilling(FinetuningObjective):
     def noised(self, target: Tensor, rng: np.random.Generator) -> Tensor:
         """Known target tokens [T], with the noise that all methods share, then that of ``--noise-prob``."""
         target = self.corruption.target(target, self.corruption.mask_replacements(target, rng), rng)
-        chosen = torch.from_numpy(rng.random(len(target)) < self.options.noise_prob)
+        chosen = torch.from_numpy(rng.random(len(target)) < self.noise_prob)
         return torch.where(chosen, torch.from_numpy(rng.choice(self.noise, size=len(target))), target)
 
     def by_spans(self, words: Slots) -> Slots:
