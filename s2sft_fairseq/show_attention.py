@@ -35,11 +35,13 @@ from .objectives.pictures.drawing import Style, picture
 from .objectives.pictures.examples import (
     NO_NOISE,
     PAIR,
+    TEXT,
     Request,
     finetuning_panels,
     method_name,
     pretraining_panels,
     span_file,
+    span_options,
     words_of,
 )
 from .objectives.pictures.panel import Panel, as_text, panel_of
@@ -123,11 +125,12 @@ def untrained(args: argparse.Namespace) -> List[Panel]:
     """The panels of a method or an objective."""
     source, target, text = (words_of(f"--{name}", getattr(args, name)) for name in ("source", "target", "text"))
     request = Request(source, target, text, args.lm, args.order, args.last_block, args.seed)
+    make = pretraining_panels if args.objective else finetuning_panels
     panels: List[Panel] = []
-    with span_file(args.spans, target or PAIR[1]) as spans:
+    with span_file(args.spans, target or text or (TEXT if args.objective else PAIR[1])) as path:
         for ending, options in variants(args):
-            make = finetuning_panels if args.objective is None else pretraining_panels
-            made = make(args.objective or args.finetune_method, request, {**options, **spans})
+            completed = options if path is None else span_options(path, options)
+            made = make(args.objective or args.finetune_method, request, completed)
             panels += [panel._replace(title=panel.title + ending) for panel in made]
     return panels
 
@@ -135,7 +138,8 @@ def untrained(args: argparse.Namespace) -> List[Panel]:
 def refuse(args: argparse.Namespace, names: Sequence[str], reason: str) -> None:
     """Raises UserError if one of these arguments is given."""
     for name in names:
-        if getattr(args, name) not in (None, False):
+        value = getattr(args, name)
+        if value is not None and value is not False:
             raise UserError(f"--{name.replace('_', '-')} {reason}; leave it out")
 
 
@@ -152,8 +156,12 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = arguments(argv)
     if args.to is not None:
         check_suffix(args.to)
+    if args.seed < 0:
+        raise UserError(f"--seed is {args.seed}; expected 0 or more")
     if args.checkpoint is None:
         refuse(args, ("layer", "shares", "noise"), "needs a trained model, --checkpoint")
+        if "span_vocab" not in args:
+            refuse(args, ("spans",), "names the spans of the span flow, which only infilling and ernie_gen have")
         show(args, untrained(args), Style(TITLE))
         return
     refuse(args, ("text", "lm", "order", "last_block", "spans"), "is for --objective or --finetune-method")

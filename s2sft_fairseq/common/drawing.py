@@ -1,11 +1,15 @@
 """Pictures of squares and words, written as SVG or PNG; both show the same shapes."""
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Any, Iterator, List, Mapping, NamedTuple, Sequence, Tuple, Union
 from xml.sax.saxutils import escape, quoteattr
 
 from .atomic_files import refusals_in_one_line, whole_files, write_text
 from .errors import UserError
+
+logger = logging.getLogger(__name__)
 
 INK, PAPER = "#24292f", "#ffffff"
 FONT = 'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"'
@@ -123,8 +127,14 @@ class Picture(NamedTuple):
         for group in self.groups:
             for shape in group.shapes:
                 plot(axes, shape, origin=group.place)
-        with refusals_in_one_line(), whole_files(path.parent) as workshop:
+        with refusals_in_one_line(), whole_files(path.parent) as workshop, warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             figure.savefig(workshop / path.name, format="png")
+        missing = {str(each.message) for each in said if "missing from font" in str(each.message)}
+        if missing:
+            logger.warning(
+                f"{path}: no font here has {len(missing)} of the characters, drawn as boxes; an SVG has them"
+            )
 
 
 def plot(axes: Any, shape: Shape, *, origin: Place) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..objectives.slots import IGNORE, Blocks, Slots
 from ..objectives.visibility import visible
 from .layers.attention import Bias, FullPass
+from .layers.transformer import Transformer
 from .precision import check_precision
-from .seq2seq_model import S2SFTModel
 
 KINDS = ("source", "clean target", "noised target", "masks")
 """Kinds of keys, in the order of their numbers: a known target token is clean or replaced; masks are queries."""
@@ -40,17 +40,17 @@ class RecordingPass(FullPass):
 
 
 @torch.no_grad()
-def attention_maps(model: S2SFTModel, slots: Slots, source_length: int) -> Tuple[Tensor, ...]:
+def attention_maps(transformer: Transformer, slots: Slots, source_length: int) -> Tuple[Tensor, ...]:
     """The attention weights of packed slots [B, L] in every layer, [B, heads, L, L] each.
 
     Args:
-        model: in evaluation mode.
+        transformer: in evaluation mode.
         slots: the source block first.
         source_length: slots of the source block.
     """
-    check_precision(model.transformer)
-    recording = RecordingPass(slots, source_length, model.transformer.bias)
-    model.transformer(recording)
+    check_precision(transformer)
+    recording = RecordingPass(slots, source_length, transformer.bias)
+    transformer(recording)
     return tuple(recording.weights)
 
 

@@ -58,7 +58,7 @@ def layer_index(model: S2SFTModel, number: Optional[int]) -> int:
 def attended(model: S2SFTModel, example: NoisedExample, layer: int) -> Tensor:
     """The attention weights of an example in one layer, [1, heads, L, L]."""
     blocks = example.blocks
-    return attention_maps(model, blocks.packed(), blocks.source.token.size(1))[layer]
+    return attention_maps(model.transformer, blocks.packed(), blocks.source.token.size(1))[layer]
 
 
 def shares_of_pairs(task: S2SFTTask, model: S2SFTModel, pairs: Sequence[List[Tensor]], look: Look) -> Shares:

@@ -121,7 +121,7 @@ def finetuning_panels(name: str, request: Request, options: Mapping[str, Any]) -
     Raises:
         UserError: a part of the request is for pre-training, or the method refuses an option.
     """
-    refuse(request, ("text", "kinds", "order"), f"--finetune-method {name}")
+    refuse(request, ("text", "kinds", "order", "last_block"), f"--finetune-method {name}")
     source, target = request.pair(PAIR)
     dictionary = vocabulary([*source, *target])
     method = method_of(name, dictionary, options, Segments(source=0, target=1))
@@ -245,25 +245,31 @@ def parse_order(text: str) -> Order:
 
 def refuse(request: Request, names: Sequence[str], chosen: str) -> None:
     """Raises UserError if the request has one of these parts, which are for pre-training."""
-    flags = {"text": "--text", "kinds": "--lm", "order": "--order"}
+    flags = {"text": "--text", "kinds": "--lm", "order": "--order", "last_block": "--last-block"}
     for name in names:
-        if getattr(request, name) is not None:
+        if getattr(request, name) not in (None, False):
             raise UserError(f"{flags[name]} is for --objective, but found {chosen}; leave it out")
 
 
+def span_options(path: str, options: Mapping[str, Any]) -> Dict[str, Any]:
+    """Options with a file of spans, and with a span flow, unless its weight is chosen."""
+    given = options["word_flow_weight"]
+    return {**options, "span_vocab": path, "word_flow_weight": 0.5 if given == 1 else given}
+
+
 @contextmanager
-def span_file(spans: Optional[str], words: Sequence[str]) -> Iterator[Dict[str, Any]]:
-    """The options of a span flow over these spans: ``--spans "t1 t2/t3"``; single tokens need not be named.
+def span_file(spans: Optional[str], words: Sequence[str]) -> Iterator[Optional[str]]:
+    """A file for ``--span-vocab`` with the spans of ``--spans "t1 t2/t3"``; single tokens need not be named.
 
     Args:
-        spans: as the user wrote them; None: no options.
-        words: of the target.
+        spans: as the user wrote them; None: no file.
+        words: the text that they are in.
 
     Raises:
-        UserError: none of several words, one of too many, or one that is not in the target.
+        UserError: none of several words, one of too many, or one that is not in the text.
     """
     if spans is None:
-        yield {}
+        yield None
         return
     found = [span.split() for span in spans.split("/")]
     for span in found:
@@ -273,13 +279,13 @@ def span_file(spans: Optional[str], words: Sequence[str]) -> Iterator[Dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spans.txt"
         path.write_text("".join(f"{' '.join(span)}\n" for span in found if len(span) > 1), encoding="utf-8")
-        yield {"span_vocab": str(path), "word_flow_weight": 0.5}
+        yield str(path)
 
 
 def check_span(span: Sequence[str], words: Sequence[str], spans: str) -> None:
-    """Raises UserError unless a span has one to three words that follow one another in the target."""
+    """Raises UserError unless a span has one to three words that follow one another in the text."""
     if not 1 <= len(span) <= LONGEST:
         raise UserError(f"--spans {spans}: {' '.join(span)!r} has {len(span)} words; expected one to {LONGEST}")
     starts = range(len(words) - len(span) + 1)
     if not any([*words[start : start + len(span)]] == [*span] for start in starts):
-        raise UserError(f"--spans {spans}: {' '.join(span)!r} is not in the target, which is {' '.join(words)!r}")
+        raise UserError(f"--spans {spans}: {' '.join(span)!r} is not in the text, which is {' '.join(words)!r}")
