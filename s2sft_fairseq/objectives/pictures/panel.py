@@ -94,7 +94,7 @@ def reading_order(heads: Sequence[Head]) -> List[int]:
 
     def place(slot: int) -> Tuple[int, int]:
         head = heads[slot]
-        return (0 if is_one_text and head.block == "target" else BLOCKS.index(head.block)), head.position
+        return (0 if is_one_text and head.block != "query" else BLOCKS.index(head.block)), head.position
 
     return sorted(range(len(heads)), key=place)
 
