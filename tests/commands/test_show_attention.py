@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 import pytest
+import torch
 from commands import make_bert, mistake, random_lines, run, write_lines
 from methods import METHODS
+from omegaconf import open_dict
 
 from s2sft_fairseq import import_pretrained, show_attention
 from s2sft_fairseq.common.errors import UserError
+from s2sft_fairseq.models import checkpoints
 from s2sft_fairseq.objectives.pretraining import PRETRAINING
 
 COMMAND = ["python", "-m", "s2sft_fairseq.show_attention"]
@@ -368,6 +371,16 @@ class TestTrainedModel:
         for sees, weights in zip(last["sees"], last["weights"]):
             assert sum(weights) == pytest.approx(1, abs=1e-4)
             assert all(allowed == "#" or not weight for allowed, weight in zip(sees, weights))
+
+    def test_a_pretraining_run(self, checkpoint: Path, tmp_path: Path) -> None:
+        """The options of its task, which fine-tuning does not have, are no reason to refuse it."""
+        state = checkpoints.read(checkpoint / "model.pt")
+        with open_dict(state["cfg"]):
+            state["cfg"].task.update({"_name": "s2s_pretraining", "objective": "pmlm", "mask_share": 0.2})
+        torch.save(state, tmp_path / "pretrained.pt")
+        example = ("--source", "w1 w2", "--target", "w3")
+        found = panels(tmp_path, "--checkpoint", tmp_path / "pretrained.pt", *example)
+        assert found == panels(tmp_path, "--checkpoint", checkpoint, *example)
 
     def test_text_in_hundredths(self, checkpoint: Path, capsys: pytest.CaptureFixture) -> None:
         source, target = random_lines(2, seed=3, shortest=3)
