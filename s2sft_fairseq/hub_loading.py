@@ -65,11 +65,12 @@ def load(path: str, *, data: Optional[str], overrides: Mapping[str, Any]) -> Loa
 
 
 def complete(cfg: DictConfig) -> None:
-    """Adds the options that an older checkpoint lacks; raises anything if they are of wrong types."""
+    """Adds options that an older checkpoint lacks, and drops those of pre-training; raises anything for wrong types."""
     with open_dict(cfg):
         cfg.common = merge_with_parent(CommonConfig(), cfg.common)
         cfg.model = merge_with_parent(ModelOptions(), cfg.model)
-        cfg.task = merge_with_parent(TaskOptions(), cfg.task)
+        pretrained = cfg.task.get("_name") == "s2s_pretraining"
+        cfg.task = merge_with_parent(TaskOptions(), cfg.task, remove_missing=pretrained)
         cfg.generation = merge_with_parent(GenerationConfig(), cfg.generation, remove_missing=True)
         for name in ("bpe", "tokenizer"):
             if cfg.get(name) is not None and "_name" not in cfg[name]:

@@ -1,11 +1,13 @@
 """The picture of who sees whom is what the code says now, for every fine-tuning method."""
 
+import json
 import xml.etree.ElementTree as ElementTree
 
 import draw_visibility
 import pytest
 
 from s2sft_fairseq.objectives.finetuning import OBJECTIVES
+from s2sft_fairseq.objectives.pictures.drawing import HIDDEN
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -17,13 +19,14 @@ def test_picture_is_what_the_code_draws() -> None:
 
 @pytest.mark.parametrize("method", sorted(OBJECTIVES))
 def test_every_method_has_a_panel(method: str) -> None:
-    """With a square for each pair of slots, coloured where the one sees the other."""
-    panel = draw_visibility.panel(method)
-    squares = [line for line in draw_visibility.grid(panel) if draw_visibility.HIDDEN not in line]
-    assert len(squares) == sum(map(sum, panel.sees))
-    assert all(len(row) == len(panel.tokens) for row in panel.sees)
-    titles = {element.text for element in ElementTree.parse(draw_visibility.PICTURE).iter(f"{SVG}text")}
-    assert method in titles
+    """With a square for each pair of slots, coloured where the one sees the other, and its name above it."""
+    groups = ElementTree.parse(draw_visibility.PICTURE).iter(f"{SVG}g")
+    (panel,) = (group for group in groups if group.get("data-panel") == method)
+    squares = [square.get("fill") for square in panel.iter(f"{SVG}rect")]
+    matrix = str(panel.get("data-sees")).split()
+    assert [fill != HIDDEN for fill in squares] == [sees == "#" for row in matrix for sees in row]
+    assert len(matrix) == len(json.loads(str(panel.get("data-rows"))))
+    assert method in {element.text for element in panel.iter(f"{SVG}text")}
 
 
 def test_picture_can_be_read_on_a_dark_page() -> None:

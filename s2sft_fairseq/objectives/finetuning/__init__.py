@@ -2,8 +2,8 @@
 
 from ...common.registry import import_all
 from ..corruption import CorruptionOptions
-from .objective import OBJECTIVES, FinetuningObjective, register_objective
+from .objective import OBJECTIVES, FinetuningObjective, Flow, register_objective
 
 import_all(__name__, __path__)
 
-__all__ = ["OBJECTIVES", "CorruptionOptions", "FinetuningObjective", "register_objective"]
+__all__ = ["OBJECTIVES", "CorruptionOptions", "FinetuningObjective", "Flow", "register_objective"]

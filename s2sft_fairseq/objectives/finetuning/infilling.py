@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, List, Mapping, Optional
+from typing import ClassVar, Dict, List, Mapping, Optional
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from ..corruption import CorruptionOptions
 from ..slots import IGNORE, Blocks, PredictionLayout, Slots, concatenate
 from ..source_layouts import Segments
 from ..span_vocabulary import SpanVocabulary
-from .objective import FinetuningObjective, register_objective
+from .objective import FinetuningObjective, Flow, register_objective
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +93,12 @@ class Infilling(FinetuningObjective):
         return SpanVocabulary(Path(str(self.span_vocab)), self.dictionary)
 
     @property
-    def flows(self) -> List[float]:
+    def flow_weights(self) -> List[float]:
         """Weights of the word flow and the span flow."""
         return [self.word_flow_weight, 1 - self.word_flow_weight]
 
     def prepare(self) -> None:
-        if self.flows[1]:
+        if self.flow_weights[1]:
             _ = self.spans
         elif self.span_vocab is not None:
             logger.warning("--span-vocab is ignored: --word-flow-weight is 1, which leaves the span flow out")
@@ -109,7 +109,7 @@ class Infilling(FinetuningObjective):
         given, known, words = self.evaluate(source, target)
         token = known.token.clone()
         token[0, 1:] = self.noised(target, rng)
-        word_weight, span_weight = self.flows
+        word_weight, span_weight = self.flow_weights
         queries = ([words] if word_weight else []) + ([self.by_spans(words)] if span_weight else [])
         return Blocks(given, known._replace(token=token), concatenate(queries))
 
@@ -127,16 +127,27 @@ class Infilling(FinetuningObjective):
         first = torch.from_numpy(self.spans.first_tokens(words.label[0].numpy()))
         return words._replace(step=words.step[:, first], group=words.group + words.group.size(1))
 
+    def flows(self, packed: Slots) -> Dict[str, Flow]:
+        if not all(self.flow_weights):
+            return {}
+        context, word = packed.group[0].eq(0), packed.group[0].eq(packed.step[0])
+        span = ~(context | word)
+        return {
+            "M_C": Flow(context, context),
+            "M_W": Flow(word & ~context, context | word),
+            "M_S": Flow(span, context | span),
+        }
+
     def weights(self, packed: Slots) -> Optional[Tensor]:
-        if not all(self.flows):
+        if not all(self.flow_weights):
             return None
         labelled = packed.label.ne(IGNORE)
         in_word_flow = packed.group[labelled] == packed.step[labelled]
-        word_weight, span_weight = map(torch.tensor, self.flows)
+        word_weight, span_weight = map(torch.tensor, self.flow_weights)
         return torch.where(in_word_flow, word_weight, span_weight)
 
     def train_slots(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return source + 1 + target * (1 + np.count_nonzero(self.flows))
+        return source + 1 + target * (1 + np.count_nonzero(self.flow_weights))
 
 
 def row_of(token: str, dictionary: PretrainedDictionary) -> int:

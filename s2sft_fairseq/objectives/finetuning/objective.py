@@ -1,7 +1,7 @@
 """The interface of a fine-tuning method, and the register of all methods."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Dict, Mapping, Optional, Tuple, Type
+from typing import ClassVar, Dict, Mapping, NamedTuple, Optional, Tuple, Type
 
 import numpy as np
 from torch import Tensor
@@ -11,6 +11,13 @@ from ...text.dictionary import PretrainedDictionary
 from ..corruption import Corruption, CorruptionOptions
 from ..slots import Blocks, PredictionLayout, Slots, lay_out
 from ..source_layouts import Segments
+
+
+class Flow(NamedTuple):
+    """Slots that a picture shows as a matrix of its own, bool [L] each: those that look, and those looked at."""
+
+    looking: Tensor
+    seen: Tensor
 
 
 class FinetuningObjective(ABC):
@@ -71,6 +78,10 @@ class FinetuningObjective(ABC):
 
     def prepare(self) -> None:  # noqa: B027  (most have nothing to read)
         """Reads the files that training needs; called before the first example is made."""
+
+    def flows(self, packed: Slots) -> Dict[str, Flow]:
+        """The flows of attention of a training example [1, L], by name, if the paper tells several apart."""
+        return {}
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
         """The weight in the loss of each labelled slot of a training batch [B, L], [N]; None: equal weights."""

@@ -5,7 +5,7 @@ The pair is laid out by the fine-tuning method (in the paper, ``infilling``), wi
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...common.errors import UserError
 from ...text.dictionary import PretrainedDictionary
-from ..finetuning import FinetuningObjective
+from ..finetuning import FinetuningObjective, Flow
 from ..slots import Slots
 from ..text_spans import Spans
 from .objective import Example, ExampleOptions, PretrainingObjective, TextPair, register_pretraining
@@ -130,6 +130,9 @@ class ErnieGen(PretrainingObjective):
 
     def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
         return Example(self.method.evaluate(*self.pair(text.first, rng)))
+
+    def flows(self, packed: Slots) -> Dict[str, Flow]:
+        return self.method.flows(packed)
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
         return self.method.weights(packed)

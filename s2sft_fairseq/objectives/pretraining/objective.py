@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
 
 import numpy as np
 from fairseq.dataclass import FairseqDataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from ...common.errors import UserError, check_probability
 from ...common.registry import registrar
 from ...text.dictionary import PretrainedDictionary
-from ..finetuning import FinetuningObjective
+from ..finetuning import FinetuningObjective, Flow
 from ..slots import IGNORE, Blocks, PredictionLayout, Slots
 from ..text_spans import CorpusLayout, Spans, draw_rooms, single_spans
 
@@ -30,6 +30,10 @@ class TextPair(NamedTuple):
     second: Tensor
     kind: int
     unrelated: int
+
+
+Order = List[List[int]]
+"""Masked places of a text, special tokens counted, in the groups that are predicted at once, in the order of these."""
 
 
 class Example(NamedTuple):
@@ -65,6 +69,7 @@ class PretrainingObjective(ABC):
 
     Attributes:
         options_class: the task's options for this objective.
+        kind_names: of its kinds of examples, in the order of their numbers, if there are several.
         short_texts: the default of ``--short-texts``.
         model_options: options of the model that the objective decides unless the user does.
         losses: those of :meth:`loss_names`.
@@ -73,6 +78,7 @@ class PretrainingObjective(ABC):
     """
 
     options_class: ClassVar[Type[FairseqDataclass]] = ExampleOptions
+    kind_names: ClassVar[Tuple[str, ...]] = ()
     short_texts: ClassVar[float] = 0.0
     model_options: ClassVar[Mapping[str, Any]] = {}
     labels_per_token: int = 1
@@ -135,6 +141,23 @@ class PretrainingObjective(ABC):
     @abstractmethod
     def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
         """The slots of one noise-free example; ``rng`` is for other random choices, such as what is predicted."""
+
+    def in_order(self, text: TextPair, order: Order, *, last_block: bool) -> Example:
+        """The noise-free slots of an example whose blocks are given, for a picture.
+
+        Args:
+            text: the words.
+            order: what is masked, and when it is predicted.
+            last_block: whether the tokens of the last block stand there as well, though nothing sees them.
+
+        Raises:
+            UserError: the objective has no blocks, or places are not masked.
+        """
+        raise UserError("--order names blocks, which only --objective pmlm has; leave it out")
+
+    def flows(self, packed: Slots) -> Dict[str, Flow]:
+        """The flows of attention of a training example [1, L], by name, if the paper tells several apart."""
+        return {}
 
     def weights(self, packed: Slots) -> Optional[Tensor]:
         """The weight in the loss of each labelled slot of a training batch [B, L], [N]; None: equal weights."""

@@ -78,6 +78,7 @@ class UniLM(MaskingObjective):
 
     name = "unilm"
     options_class = UniLMOptions
+    kind_names = LANGUAGE_MODELS
     model_options: ClassVar[Mapping[str, Any]] = {
         "finetune_method": "masked",
         "type_vocab_size": 6,

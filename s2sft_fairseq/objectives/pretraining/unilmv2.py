@@ -13,16 +13,14 @@ import torch
 from fairseq.dataclass import ChoiceEnum
 from torch import Tensor
 
+from ...common.errors import UserError
 from ...text.dictionary import PretrainedDictionary
 from ..finetuning import FinetuningObjective
 from ..masking import BLOCKS, mask_blocks
 from ..slots import IGNORE, Blocks, Slots, make
 from ..text_spans import CorpusLayout, Spans, single_spans, split_spans
 from .masked_texts import FramedPair, MaskingObjective, MaskOptions, labels
-from .objective import Example, TextPair, register_pretraining
-
-Order = List[List[int]]
-"""The masked places, in the groups that are predicted at once, in the order of these."""
+from .objective import Example, Order, TextPair, register_pretraining
 
 
 @dataclass
@@ -84,26 +82,33 @@ class PMLM(MaskingObjective):
         drawn = mask_blocks(framed.ordinary, self.share, rng, only_single=self.only_single)
         order = [list(range(*block)) for block in drawn]
         if "ar" in self.losses:
-            places = [place for block in order for place in block]
-            order = [[place] for place in rng.permutation(places).tolist()]
+            order = [[place] for place in rng.permutation(flat(order)).tolist()]
         return Example(self.lay_out(framed, order, self.replaced(framed.token, noise)))
 
-    def lay_out(self, framed: FramedPair, order: Order, replacement: Tensor) -> Blocks:
+    def in_order(self, text: TextPair, order: Order, *, last_block: bool) -> Example:
+        framed = self.framed(text.first, text.second)
+        check_order(order, framed, [self.dictionary[row] for row in framed.token.tolist()])
+        if "ar" in self.losses:
+            order = [[place] for place in flat(order)]
+        return Example(self.lay_out(framed, order, self.replaced(framed.token, None), last_block=last_block))
+
+    def lay_out(self, framed: FramedPair, order: Order, replacement: Tensor, *, last_block: bool = False) -> Blocks:
         """The slots of a text whose masked places are predicted in an order.
 
         Args:
             framed: of n tokens.
             order: the places, block by block.
             replacement: what stands at a mask, [n].
+            last_block: whether the last block's originals are there, which nothing sees (001, Figure 5, has them).
         """
-        place = torch.tensor([place for block in order for place in block], dtype=torch.int64)
+        place = torch.tensor(flat(order), dtype=torch.int64)
         step = torch.tensor([1 + number for number, block in enumerate(order) for _ in block], dtype=torch.int64)
         masked = torch.zeros(len(framed.token), dtype=torch.bool)
         masked[place] = True
         source = self.context(framed, masked, replacement)
         if not self.has_queries:
             return Blocks(source, source.columns(0, 0), source.columns(0, 0))
-        seen = step < len(order)  # nothing would see the originals of the last block
+        seen = step < len(order) + int(last_block)
         target = self.at(framed, place[seen], step[seen], framed.token)
         pseudo = replacement if self.same_token else torch.full_like(replacement, self.dictionary.mask())
         query = self.at(framed, place, step, pseudo)._replace(
@@ -142,3 +147,23 @@ class PMLM(MaskingObjective):
         most = np.minimum(spans.words, np.ceil(self.share * total).astype(np.int64) + BLOCKS[1] - 1)
         queries = 2 * most if self.has_queries else np.zeros_like(most)
         return total, queries
+
+
+def flat(order: Order) -> List[int]:
+    """All places of an order, one after the other."""
+    return [place for block in order for place in block]
+
+
+def check_order(order: Order, framed: FramedPair, tokens: List[str]) -> None:
+    """Raises UserError unless each place is that of a word; the message counts from 1, as the paper does."""
+    n = len(tokens)
+    words = ", ".join(f"{place + 1} ({tokens[place]})" for place in range(n) if framed.ordinary[place])
+    for place in flat(order):
+        if not 0 <= place < n:
+            raise UserError(
+                f"--order: there is no token {place + 1} among the {n} of the example; its words are {words}"
+            )
+        if not framed.ordinary[place]:
+            raise UserError(
+                f"--order: token {place + 1} is {tokens[place]}, and special tokens are never masked; words are {words}"
+            )
