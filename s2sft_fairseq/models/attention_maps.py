@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..objectives.slots import IGNORE, Blocks, Slots
 from ..objectives.visibility import visible
-from .layers.attention import Bias, FullPass
+from .layers.attention import Bias, FullPass, KeysValues
 from .layers.transformer import Transformer
 from .precision import check_precision
 
@@ -33,10 +33,10 @@ class RecordingPass(FullPass):
         self.bias = bias(slots, slots)
         self.weights: List[Tensor] = []
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-        scores = query @ key.transpose(2, 3) * query.size(-1) ** -0.5
+    def attend_all(self, query: Tensor, seen: KeysValues, dropout: float) -> Tensor:
+        scores = query @ seen.key.transpose(2, 3) * query.size(-1) ** -0.5
         self.weights.append((scores + self.bias).softmax(-1))
-        return self.weights[-1] @ value
+        return self.weights[-1] @ seen.value
 
 
 @torch.no_grad()
