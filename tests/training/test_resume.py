@@ -31,7 +31,8 @@ def train_step(trainer, samples, **options):
     return whole(trainer, samples, **options)
 
 whole, Trainer.train_step = Trainer.train_step, train_step
-cli_main()
+if __name__ == "__main__":
+    cli_main()
 """
 """fairseq-train, killed after 18 updates: a kill from outside would come earlier or later as the machine is busy."""
 
