@@ -73,7 +73,7 @@ def test_fairseq_train_understands_the_settings(recipe: Pretraining, start: Dict
     assert parsed.random_tokens == "all" and parsed.dropout == 0.1 and parsed.max_source_positions == 512
     assert parsed.fp16_no_flatten_grads == parsed.fp16 == ("cpu" not in start)
     assert int(parsed.total_num_update) == parsed.max_update == recipe.schedule["updates"]
-    assert parsed.encoder_layers == (24 if recipe.size == "large" else 12)
+    assert parsed.arch == ("s2s_ft_large" if recipe.size == "large" else "s2s_ft")
 
 
 PUBLISHED: Dict[Tuple[str, str], Dict[str, str]] = {
