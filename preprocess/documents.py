@@ -76,7 +76,7 @@ def check(count: int, args: argparse.Namespace) -> None:
     if count < fewest:
         shards = f" for --shards {args.shards}" if args.shards > 1 else ""
         raise UserError(
-            f"{args.text[0]}: the text has {count:,} documents; expected at least {fewest}{shards}: end each document "
+            f"{args.text[0]}: documents found: {count:,}; expected at least {fewest}{shards}: end each document "
             "with an empty line"
         )
 
