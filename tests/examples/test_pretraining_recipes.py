@@ -67,7 +67,8 @@ def test_fairseq_train_understands_the_settings(recipe: Pretraining, start: Dict
     parsed = options.parse_args_and_arch(options.get_training_parser(), words[1:])
     assert (parsed.task, parsed.objective) == ("s2s_pretraining", recipe.objective)
     check_declared(parsed, recipe.objective, PRETRAINING, "--objective")
-    method = parsed.finetune_method or PRETRAINING[recipe.objective].model_options["finetune_method"]
+    by_default = PRETRAINING[recipe.objective].model_options["finetune_method"]
+    method = recipe.train.get("finetune-method", by_default)
     check_declared(parsed, method, OBJECTIVES, "--finetune-method")
     assert (parsed.optimizer, parsed.weight_decay, parsed.label_smoothing) == ("s2s_ft_adamw", 0.01, 0)
     assert parsed.random_tokens == "all" and parsed.dropout == 0.1 and parsed.max_source_positions == 512
@@ -169,6 +170,8 @@ def test_slots_are_those_of_the_objective(recipe: Pretraining, positions: int) -
     small = smaller(recipe, positions=positions, batch=None)
     flags = ("mask-share", "pmlm-objective", "fragment-share")
     chosen = {name.replace("-", "_"): recipe.train[name] for name in flags if name in recipe.train}
+    if recipe.objective == "unilm":
+        chosen["no_nsp"] = True  # the text is one document
     made_by = pretraining(recipe.objective, **chosen)
     if recipe.objective == "ernie_gen":
         made_by.method.options.word_flow_weight = 0.5 if recipe.spans else 1.0
