@@ -12,8 +12,9 @@ in it.
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
+from pretraining_recipes import Pretraining
 from recipes import Recipe
 
 
@@ -29,7 +30,7 @@ class Encoder(NamedTuple):
         """Of the layers, the table of tokens and the head."""
         return self.layers * 12 * self.hidden**2 + (self.vocabulary + self.hidden) * self.hidden
 
-    def flops(self, *, slots: int, pairs: int, labels: float) -> float:
+    def flops(self, *, slots: float, pairs: float, labels: float) -> float:
         """Of a forward and a backward pass: ``pairs`` times a slot attends to another, ``labels`` slots predict."""
         layers = self.layers * (24 * slots * self.hidden**2 + 4 * pairs * self.hidden)
         return 3 * (layers + 2 * labels * self.hidden * (self.hidden + self.vocabulary))
@@ -37,6 +38,7 @@ class Encoder(NamedTuple):
 
 VOCABULARIES = {"roberta": 50_265, "xlm": 250_002, "unilm": 28_996}
 WORDPIECES = 30_522  # of all others
+SIZES = {"base": (12, 768), "large": (24, 1024)}
 FLOWS = {"causal": 1, "masked": 1, "pseudo_masked": 2, "infilling": 2}
 """How many slots a token of the target has."""
 
@@ -58,36 +60,86 @@ class Estimate(NamedTuple):
     gigabytes: float
 
 
+class Training(NamedTuple):
+    """What the operations of a training depend on.
+
+    Attributes:
+        encoder: what is trained.
+        source, rest: slots of an example in the source block, and in the two others.
+        labels: slots of an example that predict.
+        examples: of all updates together.
+        at_once: examples of a forward pass.
+    """
+
+    encoder: Encoder
+    source: float
+    rest: float
+    labels: float
+    examples: int
+    at_once: int
+
+    @property
+    def pairs(self) -> float:
+        """How often a slot of an example attends to another."""
+        return self.source**2 + self.rest * (self.source + self.rest)
+
+    def takes(self, *, flops: float) -> "Estimate":
+        """Time and memory with so many operations a second."""
+        encoder, slots = self.encoder, self.source + self.rest
+        operations = self.examples * encoder.flops(slots=slots, pairs=self.pairs, labels=self.labels)
+        numbers = ACTIVATIONS * slots * encoder.layers * encoder.hidden + self.pairs
+        kept = HALF * (numbers * self.at_once + encoder.vocabulary * encoder.hidden)
+        return Estimate(operations / 1e18, operations / flops / 3600, (STATE * encoder.weights + kept) / 1e9)
+
+
 def encoder_of(recipe: Recipe) -> Encoder:
     """The sizes of the paper's encoder, by its name."""
-    layers, hidden = (24, 1024) if "large" in recipe.encoder else (12, 768)
-    return Encoder(layers, hidden, VOCABULARIES.get(recipe.encoder.split("-")[0], WORDPIECES))
+    vocabulary = VOCABULARIES.get(recipe.encoder.split("-")[0], WORDPIECES)
+    return Encoder(*SIZES["large" if "large" in recipe.encoder else "base"], vocabulary)
 
 
-def estimate(recipe: Recipe, *, flops: float = H200, gpu_batch: int = 8) -> Estimate:
-    """What training takes with so many operations a second and so many examples at once."""
-    encoder = encoder_of(recipe)
+def fine_tuning(recipe: Recipe, *, gpu_batch: int) -> Training:
+    """Every example as long as the recipe lets it be."""
     source, target = (int(recipe.train[f"max-{side}-positions"]) for side in ("source", "target"))
-    rest = target * FLOWS[recipe.method]
-    pairs = source**2 + rest * (source + rest)
-    once = encoder.flops(slots=source + rest, pairs=pairs, labels=target)
-    operations = once * recipe.train_examples * recipe.schedule["epochs"]
-    numbers = ACTIVATIONS * (source + rest) * encoder.layers * encoder.hidden + pairs
-    kept = HALF * (numbers * math.gcd(gpu_batch, recipe.schedule["batch"]) + encoder.vocabulary * encoder.hidden)
-    return Estimate(operations / 1e18, operations / flops / 3600, (STATE * encoder.weights + kept) / 1e9)
+    at_once = math.gcd(gpu_batch, recipe.schedule["batch"])
+    examples = recipe.train_examples * recipe.schedule["epochs"]
+    return Training(encoder_of(recipe), source, target * FLOWS[recipe.method], target, examples, at_once)
 
 
-def table(found: Iterable[Recipe], *, flops: float = H200, gpu_batch: int = 8) -> Iterator[str]:
+def pre_training(recipe: Pretraining, *, gpu_batch: int) -> Training:
+    """Every text as long as the recipe lets it be."""
+    encoder = Encoder(*SIZES[recipe.size], recipe.vocabulary["size"])
+    source, rest, labels = (share * recipe.positions for share in recipe.slots)
+    examples = recipe.schedule["updates"] * recipe.batch
+    return Training(encoder, source, rest, labels, examples, recipe.at_once(gpu_batch))
+
+
+def estimate(recipe: Union[Recipe, Pretraining], *, flops: float = H200, gpu_batch: int = 8) -> Estimate:
+    """What training takes with so many operations a second and so many examples at once."""
+    if isinstance(recipe, Pretraining):
+        return pre_training(recipe, gpu_batch=gpu_batch).takes(flops=flops)
+    return fine_tuning(recipe, gpu_batch=gpu_batch).takes(flops=flops)
+
+
+def table(found: Iterable[Union[Recipe, Pretraining]], *, flops: float = H200, gpu_batch: int = 8) -> Iterator[str]:
     """A table in Markdown, with the first base and the first large encoder of each task and paper."""
     yield "| task | paper | encoder, method | 10^18 operations | hours | GB |"
     yield "|---|---|---|---|---|---|"
     seen = set()
     for recipe in found:
-        key = (recipe.task, recipe.paper, encoder_of(recipe).layers)
+        encoder, method, sizes = described(recipe)
+        key = (recipe.task, recipe.paper, sizes)
         if key not in seen:
             seen.add(key)
             figures = " | ".join(map(rounded, estimate(recipe, flops=flops, gpu_batch=gpu_batch)))
-            yield f"| {recipe.task} | {recipe.paper} | {recipe.encoder}, {recipe.method} | {figures} |"
+            yield f"| {recipe.task} | {recipe.paper} | {encoder}, {method} | {figures} |"
+
+
+def described(recipe: Union[Recipe, Pretraining]) -> tuple[str, str, str]:
+    """Encoder and method, and what tells apart the rows of a task and a paper."""
+    if isinstance(recipe, Pretraining):
+        return recipe.name, recipe.objective, recipe.size
+    return recipe.encoder, recipe.method, str(encoder_of(recipe).layers)
 
 
 def rounded(number: float) -> str:

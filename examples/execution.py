@@ -5,20 +5,35 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Protocol
 
 from recipes import EXAMPLES
-from stages import ALL_STAGES, Setting
-
-MADE_BY_BINARIZE = ("pieces", "data-bin")
 
 
-def do(stage: str, run: Setting, *, dry: bool) -> None:
+class Run(Protocol):
+    """What is run stage by stage: a recipe with a user's decisions."""
+
+    @property
+    def work(self) -> Path:
+        """The folder of all that is made."""
+
+    def commands(self, stage: str) -> Iterable[Sequence[str]]:
+        """The commands of a stage."""
+
+    def folder_of(self, stage: str) -> Path:
+        """The folder of what a stage makes."""
+
+    def remade(self, stage: str) -> Iterable[Path]:
+        """Folders that an interrupted stage leaves and a new run of it cannot continue."""
+
+
+def do(stage: str, run: Run, *, dry: bool) -> None:
     """Runs the commands of a stage, unless it is finished."""
-    commands = [shlex.join(words) for words in ALL_STAGES[stage](run)]
-    folder = folder_of(stage, run)
+    commands = [shlex.join(words) for words in run.commands(stage)]
+    folder = run.folder_of(stage)
     finished = folder / f"{stage}.done"
     print(f"== {stage}" if folder == run.work else f"== {stage} in {folder.relative_to(run.work)}", flush=True)
     if not dry and is_finished(finished, commands):
@@ -32,11 +47,6 @@ def do(stage: str, run: Setting, *, dry: bool) -> None:
             execute(line)
     if not dry:
         write_finished(finished, commands)
-
-
-def folder_of(stage: str, run: Setting) -> Path:
-    """The folder of what a stage makes: all trainings of a recipe share the data."""
-    return run.work if stage in ("prepare", "binarize") else run.folder
 
 
 def is_finished(finished: Path, commands: list[str]) -> bool:
@@ -62,12 +72,11 @@ def write_whole(path: Path, text: str) -> None:
     write_text(path, text)
 
 
-def clear(stage: str, run: Setting) -> None:
+def clear(stage: str, run: Run) -> None:
     """Prepares the folder for a stage: removes what an interrupted run left and a new one cannot continue."""
-    folder_of(stage, run).mkdir(parents=True, exist_ok=True)
-    if stage == "binarize":
-        for name in MADE_BY_BINARIZE:
-            shutil.rmtree(run.work / name, ignore_errors=True)
+    run.folder_of(stage).mkdir(parents=True, exist_ok=True)
+    for folder in run.remade(stage):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def execute(line: str, log: Optional[Path] = None) -> None:

@@ -1,14 +1,18 @@
 """The recipes: what papers.yaml says of each paper and TASK/recipe.yaml of each task, put together."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import yaml
 
 EXAMPLES = Path(__file__).resolve().parent
+System = TypeVar("System")
+PRETRAINING = "pretrain-"
+"""How the folders of pre-trainings begin, which are not tasks of fine-tuning."""
+
 SETTINGS = ("raw", "train", "schedule", "generate", "evaluate")
 """The sections of a recipe that may stand with a paper, with a task's paper and with a system; the last one counts."""
 
@@ -58,9 +62,14 @@ class Recipe:
         return "-".join(filter(None, (self.paper, self.encoder, self.method, self.variant)))
 
 
-def tasks() -> list[str]:
-    """The tasks that have a table."""
+def tables() -> list[str]:
+    """The folders that have a table."""
     return sorted(path.parent.name for path in EXAMPLES.glob("*/recipe.yaml"))
+
+
+def tasks() -> list[str]:
+    """The tasks of fine-tuning."""
+    return [name for name in tables() if not name.startswith(PRETRAINING)]
 
 
 def recipes(task: str) -> list[Recipe]:
@@ -108,10 +117,14 @@ def merged(layers: Any) -> dict[str, Any]:
 
 def choose(task: str, **wanted: Optional[str]) -> Recipe:
     """The first system of a task with these properties, which are attributes; ends the program if there is none."""
-    found = recipes(task)
-    for recipe in found:
-        if all(value in (None, getattr(recipe, key)) for key, value in wanted.items()):
-            return recipe
+    return first_of(recipes(task), task, wanted)
+
+
+def first_of(found: Sequence[System], task: str, wanted: Mapping[str, Optional[str]]) -> System:
+    """The first system that has the wanted values of its attributes; ends the program if there is none."""
+    for system in found:
+        if all(value in (None, getattr(system, key)) for key, value in wanted.items()):
+            return system
     asked = ", ".join(f"--{key} {value}" for key, value in wanted.items() if value is not None)
-    known = ", ".join(" ".join(filter(None, (one.paper, one.encoder, one.method, one.variant))) for one in found)
-    sys.exit(f"{task} has no system with {asked}; expected one of (paper, encoder, method, variant): {known}")
+    known = ", ".join(" ".join(filter(None, (getattr(one, key) for key in wanted))) for one in found)
+    sys.exit(f"{task} has no system with {asked}; expected one of ({', '.join(wanted)}): {known}")

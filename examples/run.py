@@ -10,7 +10,8 @@
 The stages are prepare, binarize, train, generate and evaluate. A finished stage is not repeated, an interrupted one is
 continued or restarted, and --stage runs only one of them. Every command is shown before it runs, and can also be run by
 hand from the root of the repository. The settings of a task are in examples/TASK/recipe.yaml, those of a paper in
-examples/papers.yaml.
+examples/papers.yaml. For a pre-training, such as pretrain-unilm, --help lists other options:
+python examples/run.py pretrain-unilm --help.
 
 As in the papers, the development set chooses: of a training the checkpoint (--checkpoint last does without), and of
 --grid the point. Then `develop` scores every training on the development set, and only those of the best point, by the
@@ -21,11 +22,15 @@ report.json.
 import argparse
 import json
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from estimates import H200, table
+import pretraining_run
+from estimates import table
 from execution import do, write_whole
+from pretraining_recipes import pretraining_tasks
+from pretraining_run import add_listing, positive
 from recipes import Recipe, choose, recipes, tasks
 from stages import ALL_STAGES, STAGES, Setting
 from trials import Figures, Point, averaged, best, cell, grid_rows, points, scored
@@ -34,16 +39,8 @@ from trials import Figures, Point, averaged, best, cell, grid_rows, points, scor
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=tasks(), help="a folder of examples/")
-    parser.add_argument("--list", action="store_true", help="list the task's systems and their figures")
-    parser.add_argument("--estimate", action="store_true", help="estimate their time and memory")
-    parser.add_argument(
-        "--flops",
-        type=float,
-        default=H200,
-        metavar="N",
-        help="operations per second, for --estimate (default: %(default).2g)",
-    )
+    parser.add_argument("task", choices=[*tasks(), *pretraining_tasks()], help="a folder of examples/")
+    add_listing(parser)
     add_choice(parser.add_argument_group("what to reproduce (default: the first system of --list)"))
     files = parser.add_argument_group("files")
     files.add_argument("--raw", type=Path, metavar="DIR", help="the published data set")
@@ -98,16 +95,11 @@ def add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=1, help="random seed of training (default: %(default)s)")
 
 
-def positive(word: str) -> int:
-    """Parses an integer that is at least 1."""
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word}; expected at least 1")
-    return number
-
-
 def main() -> None:
     """Runs the command."""
+    if sys.argv[1:2] and sys.argv[1] in pretraining_tasks():
+        pretraining_run.main(sys.argv[1:])
+        return
     args = arguments()
     if args.list:
         print("\n".join(map(described, recipes(args.task))))

@@ -16,6 +16,8 @@ DEVELOPMENT = "valid"
 DEVELOPMENT_SENTENCES = 2000
 """How many are generated at each validation: own choice, as many as ERNIE-GEN's authors take of CNN/DailyMail."""
 
+MADE_BY_BINARIZE = ("pieces", "data-bin")
+
 METRIC_OPTIONS = ("words",)
 """Options of ``evaluate`` that are those of a metric, and concern validation too."""
 
@@ -96,8 +98,25 @@ class Setting:
 
     @property
     def precision(self) -> dict[str, bool]:
-        """Half precision, where there is a GPU; flattened, biases would decay like all else."""
-        return {"cpu": True} if self.cpu else {"fp16": True, "fp16-no-flatten-grads": True}
+        """The flags of the precision that is trained in."""
+        return precision(cpu=self.cpu)
+
+    def commands(self, stage: str) -> Iterator[Command]:
+        """The commands of a stage."""
+        return ALL_STAGES[stage](self)
+
+    def folder_of(self, stage: str) -> Path:
+        """The folder of what a stage makes: all trainings of a recipe share the data."""
+        return self.work if stage in ("prepare", "binarize") else self.folder
+
+    def remade(self, stage: str) -> list[Path]:
+        """Folders that an interrupted stage leaves and a new run of it cannot continue."""
+        return [self.work / name for name in MADE_BY_BINARIZE] if stage == "binarize" else []
+
+
+def precision(*, cpu: bool) -> dict[str, bool]:
+    """Half precision, where there is a GPU; flattened, biases would decay like all else."""
+    return {"cpu": True} if cpu else {"fp16": True, "fp16-no-flatten-grads": True}
 
 
 def prepare(run: Setting) -> Iterator[Command]:
@@ -186,9 +205,12 @@ def schedule(run: Setting) -> dict[str, Any]:
     at_once = math.gcd(run.gpu_batch, wanted["batch"])
     updates = (run.epochs or wanted["epochs"]) * math.ceil(examples_to_train_on(run) / wanted["batch"])
     warmup = wanted["warmup"] * updates if wanted["warmup"] < 1 else wanted["warmup"]
+    return {"batch-size": at_once, "update-freq": wanted["batch"] // at_once, **linear_decay(updates, warmup)}
+
+
+def linear_decay(updates: int, warmup: float) -> dict[str, Any]:
+    """A linear warmup, over half of the updates at most, and a linear decay to 0."""
     return {
-        "batch-size": at_once,
-        "update-freq": wanted["batch"] // at_once,
         "lr-scheduler": "polynomial_decay",
         "warmup-updates": min(round(warmup), updates // 2),
         "total-num-update": updates,

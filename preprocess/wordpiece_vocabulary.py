@@ -2,11 +2,13 @@
 
 Before pieces are counted, text is lower-cased, stripped of accents, and split at whitespace, punctuation and each
 Chinese character. The file has one piece per line, in the order of the ids; [PAD], [UNK], [CLS], [SEP] and [MASK]
-are 0 to 4. The order of equally frequent pieces is not fixed, so two runs on the same text may differ in a few rare
-pieces and in ids: keep the vocab.txt that a model was trained with.
+are 0 to 4. With --cased, a tokenizer_config.json beside it says so to all that reads the vocabulary. The order of
+equally frequent pieces is not fixed, so two runs on the same text may differ in a few rare pieces and in ids: keep the
+vocab.txt that a model was trained with.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -72,7 +74,10 @@ def main() -> None:
     pieces = train_vocabulary(read_all(args.text), size=args.size, alphabet=args.alphabet, cased=args.cased)
     if len(pieces) == len(SPECIAL):
         sys.exit(f"{args.text[0]}: there is no text in the files to count; nothing is written")
-    write_line_files({args.to: pieces})
+    files = {args.to: pieces}
+    if args.cased:  # without it, BERT's tokenizer lower-cases
+        files[args.to.with_name("tokenizer_config.json")] = [json.dumps({"do_lower_case": False})]
+    write_line_files(files)
     print(f"{args.to}: {len(pieces):,} pieces")
 
 

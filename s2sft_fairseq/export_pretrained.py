@@ -75,12 +75,18 @@ def dictionary_of(source: Path, options: Mapping[str, Any]) -> PretrainedDiction
 def family_of(options: Mapping[str, Any], files: List[Path]) -> Family:
     """The family whose format the model is written in.
 
-    RoBERTa with a SentencePiece model is XLM-R, BERT with dialogue turns is ERNIE.
+    RoBERTa with a SentencePiece model is XLM-R, BERT with dialogue turns is ERNIE, with relative positions UniLMv2.
 
     Raises:
-        UserError: the model has a table of turns, but the family has none.
+        UserError: the model has a table of turns, or relative positions, but the family has none.
     """
-    name = options["pretrained_type"] or ("unilmv2" if options["relative_buckets"] else "bert")
+    name = options["pretrained_type"] or "bert"
+    if options["relative_buckets"] and name == "bert":
+        name = "unilmv2"
+    if options["relative_buckets"] and name != "unilmv2":
+        raise UserError(
+            f"a {name} model cannot have relative positions; export one that was trained without --relative-buckets"
+        )
     if name == "roberta" and any(file.suffix == ".model" for file in files):
         name = "xlm-roberta"
     if options["turn_rows"] and name == "bert":

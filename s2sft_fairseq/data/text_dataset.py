@@ -37,6 +37,17 @@ def block_bounds(sizes: np.ndarray, max_length: int) -> np.ndarray:
     return np.array(bounds)
 
 
+def document_bounds(lines: FairseqDataset) -> np.ndarray:
+    """Where each document with words begins, counted in words, and the end of the last one, int64 [documents + 1].
+
+    Args:
+        lines: binarized, each ending with the end token; an empty line ends a document.
+    """
+    sizes = np.asarray(lines.sizes, dtype=np.int64) - 1
+    ends = np.cumsum(sizes)
+    return np.unique(np.concatenate([[0], ends[sizes == 0], ends[-1:]]))
+
+
 class TextBlocks:
     """Binarized lines, each ending with the end token, as a corpus of words without special ones, in blocks.
 
@@ -52,9 +63,7 @@ class TextBlocks:
     def __init__(self, lines: FairseqDataset, *, max_length: int, pad: int, unk: int) -> None:
         self.lines, self.max_length, self.pad, self.unk = lines, max_length, pad, unk
         sizes = np.asarray(lines.sizes, dtype=np.int64) - 1
-        ends = np.cumsum(sizes)
-        documents = np.unique(np.concatenate([[0], ends[sizes == 0], ends[-1:]]))
-        self.layout = CorpusLayout(ends, documents, block_bounds(sizes, max_length))
+        self.layout = CorpusLayout(np.cumsum(sizes), document_bounds(lines), block_bounds(sizes, max_length))
 
     def __len__(self) -> int:
         return len(self.layout.sizes)
@@ -80,15 +89,11 @@ class TextDataset(SeededDataset):
         texts: the corpus.
         objective: says which words make up the examples, and lays out their slots.
         seed: of the noise; None: evaluation, without noise.
-
-    Raises:
-        UserError: the objective cannot use the corpus.
     """
 
     def __init__(self, texts: TextBlocks, *, objective: PretrainingObjective, seed: Optional[int]) -> None:
         super().__init__()
         self.texts = texts
-        objective.check(texts.layout)
         self.lay_out_by(objective, seed=seed)
         self.spans = self.draw_spans()
 

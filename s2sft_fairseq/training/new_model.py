@@ -138,15 +138,15 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
+    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_tokens
     if not cfg.pretrained:
-        return Beginning(None, {}, cfg.added_tokens.split())
+        return Beginning(None, {}, [*cfg.added_tokens.split(), *(token for token in extra if token not in dictionary)])
     directory = Path(cfg.pretrained)
     if last_checkpoint is not None and not directory.exists() and not cfg.save_adapter_only:
         state = load_checkpoint(str(last_checkpoint))
         trained = state["cfg"]["model"]
         return Beginning(None, trained, trained["added_tokens"].split(), state["task_state"])
     pretrained = checkpoint.read(directory, cfg.pretrained_type)
-    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_tokens
     return Beginning(
         pretrained, pretrained.options(), added_tokens(pretrained, dictionary, add=cfg.vocab_add, extra=extra)
     )

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
+from fairseq.data import FairseqDataset
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
 from ..common.errors import UserError
 from ..common.registered_options import check_declared, with_options_of
 from ..data.binarized import BinarizedSplit, data_folder, data_folders, shared_vocabulary
-from ..data.text_dataset import TextBlocks, TextDataset
+from ..data.text_dataset import TextBlocks, TextDataset, document_bounds
 from ..models.seq2seq_model import S2SFTModel
 from ..objectives.finetuning import OBJECTIVES
 from ..objectives.pretraining import PRETRAINING
@@ -116,9 +117,11 @@ class PretrainingTask(S2SFTTask):
         objective = PRETRAINING[str(self.cfg.objective)]
         decided = {name: value for name, value in objective.model_options.items() if cfg[name] is None}
         method = OBJECTIVES[str(decided.get("finetune_method") or cfg.finetune_method)]
-        self.cfg.text_positions = self.cfg.text_positions or cfg.max_source_positions
+        flag = "--text-positions" if self.cfg.text_positions is not None else "--max-source-positions"
+        positions = cfg.max_source_positions if self.cfg.text_positions is None else self.cfg.text_positions
+        self.cfg.text_positions = positions
         source, target = shared_positions(
-            self.cfg.text_positions - method.extra_positions, target=cfg.max_target_positions
+            positions, flag=flag, extra=method.extra_positions, target=cfg.max_target_positions
         )
         lengths = {"max_source_positions": source, "max_target_positions": target}
         return {**decided, **lengths, "output_heads": ",".join(objective.output_heads(self.cfg))}
@@ -138,32 +141,55 @@ class PretrainingTask(S2SFTTask):
         """Loads a split, of the epoch's shard; only training data get noise.
 
         Raises:
-            UserError: the split is missing, or has no text.
+            UserError: the split is missing, has no text, or not what the objective needs; before training begins, the
+                same of any shard.
         """
+        if split == self.cfg.train_subset and split not in self.datasets:
+            for shard in data_folders(self.cfg.data):
+                self.lines(shard, split)
         folder = data_folder(self.cfg.data, epoch)
-        lines = BinarizedSplit(folder / split, self.dictionary, self.cfg.dataset_impl).lines()
-        if lines is None:
-            raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
+        lines = self.lines(folder, split)
         positions = self.cfg.text_positions or self.model_cfg.max_source_positions
         max_length = positions - self.pretraining.special_tokens
         texts = TextBlocks(lines, max_length=max_length, pad=self.dictionary.pad(), unk=self.dictionary.unk())
-        if not len(texts):
-            raise UserError(f"{folder}: split {split!r} has no text; expected lines with at least one token")
         logger.info(f"{folder}, {split}: {len(texts):,} texts of up to {max_length} tokens out of {len(lines):,} lines")
         seed = self.cfg.seed if split == self.cfg.train_subset else None
         self.datasets[split] = TextDataset(texts, objective=self.pretraining, seed=seed)
 
+    def lines(self, folder: Path, split: str) -> FairseqDataset:
+        """The lines of a split in one shard.
 
-def shared_positions(positions: int, *, target: int) -> Tuple[int, int]:
+        Raises:
+            UserError: as :meth:`load_dataset`.
+        """
+        lines = BinarizedSplit(folder / split, self.dictionary, self.cfg.dataset_impl).lines()
+        if lines is None:
+            raise UserError(f"no split {split!r} in {folder}; expected the output of fairseq-preprocess --only-source")
+        documents = len(document_bounds(lines)) - 1
+        if not documents:
+            raise UserError(f"{folder}: split {split!r} has no text; expected lines with at least one token")
+        self.pretraining.check(documents, where=f"{folder}: split {split!r}")
+        return lines
+
+
+def shared_positions(positions: int, *, flag: str, extra: int, target: int) -> Tuple[int, int]:
     """Maximum lengths of source and target that share the positions of a text; the target gets at most half of them.
 
-    >>> shared_positions(512, target=64)
+    Args:
+        positions: of the longest text, special tokens included.
+        flag: where the user chose it.
+        extra: positions that the fine-tuning method needs beside source and target.
+        target: the maximum length of a target, if there is room for it.
+
+    >>> shared_positions(512, flag="--text-positions", extra=0, target=64)
     (448, 64)
 
     Raises:
         UserError: too few positions for both.
     """
-    if positions < SHORTEST:
-        raise UserError(f"--max-source-positions leaves {positions} for a text; expected at least {SHORTEST}")
-    target = min(target, positions // 2)
-    return positions - target, target
+    if positions < SHORTEST + extra:
+        raise UserError(
+            f"{flag} is {positions}; expected at least {SHORTEST + extra}, room for a text with its special tokens"
+        )
+    target = min(target, (positions - extra) // 2)
+    return positions - extra - target, target

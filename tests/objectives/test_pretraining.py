@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 import pytest
@@ -201,25 +201,47 @@ def spans(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def pretrain(shards: str, bert: Path, spans: Path, save: Path, updates: int, *more: object) -> List[object]:
+OPTIONS = {
+    "ernie_gen": ["--finetune-method", "infilling", "--noise-prob", "0.05", "--word-flow-weight", "0.5"],
+    "unilm": [],
+    "pmlm": ["--relative-buckets", "32"],
+}
+"""Of each objective, in the way of its paper; ernie_gen has spans too."""
+
+
+def pretrain(
+    shards: str, bert: Path, spans: Path, save: Path, updates: int, *more: object, objective: str = "ernie_gen"
+) -> List[object]:
     """fairseq-train in the way of the paper."""
-    flows = ["--noise-prob", "0.05", "--word-flow-weight", "0.5", "--span-vocab", spans]
-    method = ["--pretrained", bert, "--objective", "ernie_gen", "--finetune-method", "infilling", *flows]
-    length = ["--max-update", updates, "--max-tokens", "150", "--save-dir", save, *more]
-    return ["fairseq-train", shards, *MODEL, *LIMITS, *method, *length]
+    own = [*OPTIONS[objective], *(["--span-vocab", spans] if objective == "ernie_gen" else [])]
+    length = ["--max-update", updates, "--batch-size", "2", "--save-dir", save, *more]
+    return ["fairseq-train", shards, *MODEL, *LIMITS, "--pretrained", bert, "--objective", objective, *own, *length]
+
+
+def stopped(save: Path) -> Tuple[int, int]:
+    """The epoch in which a run was stopped, and the batches of it that were seen."""
+    iterator = torch.load(save / "checkpoint_last.pt", weights_only=False)["extra_state"]["train_iterator"]
+    return iterator["epoch"], iterator["iterations_in_epoch"]
 
 
 @pytest.mark.slow
 class TestCommands:
+    @pytest.mark.parametrize("objective", OPTIONS)
     def test_shards_take_turns_and_a_run_resumes_exactly(
-        self, shards: str, bert: Path, spans: Path, tmp_path: Path
+        self, objective: str, shards: str, bert: Path, spans: Path, tmp_path: Path
     ) -> None:
-        """In the middle of the first shard, and again in that of the second."""
-        whole = run(pretrain(shards, bert, spans, tmp_path / "whole", 40)).out
+        """In the middle of the first shard, and again in that of the second; with data workers and without."""
+
+        def command(name: str, updates: int, *more: object) -> List[object]:
+            return pretrain(shards, bert, spans, tmp_path / name, updates, *more, objective=objective)
+
+        whole = run(command("whole", 25, "--num-workers", "0")).out
         for shard in shards.split(":"):
             assert f"{shard}, train" in whole
-        for updates in (5, 26, 40):
-            run(pretrain(shards, bert, spans, tmp_path / "parts", updates, "--num-workers", "2"))
+        for updates, epoch in ((5, 1), (15, 2), (25, 3)):
+            run(command("parts", updates, "--num-workers", "2"))
+            stopped_in, seen = stopped(tmp_path / "parts")
+            assert stopped_in == epoch and seen > 0
         assert_equal_weights(tmp_path / "whole", tmp_path / "parts")
 
     def test_fine_tuning_goes_on_from_it(

@@ -11,6 +11,9 @@ from commands import ROOT
 from tokenizers.implementations import BertWordPieceTokenizer
 from wordpiece_vocabulary import SPECIAL, train_vocabulary
 
+from s2sft_fairseq.text.tokenizers.tokenizer import TokenizerOptions
+from s2sft_fairseq.text.tokenizers.wordpiece import WordPieceTokenizer
+
 SCRIPT = Path(wordpiece_vocabulary.__file__)
 LINES = [
     "The Cat sat on the mat\u2028there.",
@@ -75,3 +78,14 @@ def test_mistakes_are_one_line(tmp_path: Path, arguments: "list[str]", told: str
     done = run("--to", str(tmp_path / "vocab.txt"), str(tmp_path / "empty"), *arguments)
     assert done.returncode != 0 and not (tmp_path / "vocab.txt").exists()
     assert told in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+def test_a_cased_vocabulary_is_read_as_cased(tmp_path: Path) -> None:
+    """By our tokenizer, which lower-cases unless a file beside the vocabulary says otherwise."""
+    (tmp_path / "text").write_text("Cats Cats CATS cats\n" * 3)
+    done = run(
+        "--to", str(tmp_path / "vocab.txt"), str(tmp_path / "text"), "--cased", "--alphabet", "50", "--size", "90"
+    )
+    assert done.returncode == 0, done.stderr
+    read = WordPieceTokenizer(TokenizerOptions(s2s_ft_vocab=str(tmp_path)))
+    assert read.encode("Cats").replace(" ##", "") == "Cats"

@@ -211,3 +211,11 @@ def test_a_fine_tuned_model_goes_out(bert: Path, data: Path, tmp_path: Path) -> 
     assert theirs.state_dict()["bert.encoder.layer.1.intermediate.dense.weight"].equal(trained)
     absent = [*EXPORT, "--checkpoint", tmp_path / "absent.pt", "--to", tmp_path / "out"]
     assert "no file" in mistake(absent, fork=False)
+
+
+def test_other_families_have_no_place_for_relative_positions(tmp_path: Path) -> None:
+    """A BERT with them goes out as UniLMv2 (tests/training/test_pretraining_commands.py)."""
+    options = {"relative_buckets": 32, "turn_rows": 0, "pretrained_type": "bert"}
+    assert export_pretrained.family_of(options, []).name == "unilmv2"
+    with pytest.raises(UserError, match="a roberta model cannot have relative positions"):
+        export_pretrained.family_of({**options, "pretrained_type": "roberta"}, [])

@@ -28,7 +28,7 @@ def write_texts(folder: Path) -> None:
     write_lines(folder / "new_tokens.txt", ["[NEW]"])
     write_lines(folder / "codes", ["#version: 0.2", "w 1</w>"])
     for name in ("text0.train", "text1.train", "text.valid"):
-        write_lines(folder / name, ["w1 w2 w3 w4 w5 w6 w7 w8 w9"] * 20)
+        write_lines(folder / name, ["w1 w2 w3 w4 w5 w6 w7 w8 w9", "w1 w2 w3", ""] * 10)
 
 
 def make_workplace(folder: Path) -> None:

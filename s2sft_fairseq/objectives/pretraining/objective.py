@@ -115,8 +115,8 @@ class PretrainingObjective(ABC):
         """Reads the files that training needs; called before the first example is made."""
         self.method.prepare()
 
-    def check(self, corpus: CorpusLayout) -> None:  # noqa: B027  (most accept any)
-        """Raises UserError for a corpus that cannot be used."""
+    def check(self, documents: int, *, where: str) -> None:  # noqa: B027  (most accept any)
+        """Raises UserError if a corpus of so many documents cannot be used; ``where`` is its name."""
 
     def spans(self, corpus: CorpusLayout, *, longest: int, training: bool, rng: np.random.Generator) -> Spans:
         """Which words make up each example of an epoch; here a block each.

@@ -105,11 +105,11 @@ class UniLM(MaskingObjective):
         pairs = parse_shares(options.lm_shares)[BIDIRECTIONAL] > 0
         return ("next_sentence",) if pairs and not options.no_nsp else ()
 
-    def check(self, corpus: CorpusLayout) -> None:
-        if self.predicts_next and len(corpus.documents) < 3:
+    def check(self, documents: int, *, where: str) -> None:
+        if self.predicts_next and documents < 2:
             raise UserError(
-                "next-sentence prediction takes every second sentence from another document, but the text has only "
-                "one; separate documents by empty lines, or add --no-nsp"
+                f"{where} has only one document, and next-sentence prediction takes every second sentence from "
+                "another one; separate documents by empty lines, or add --no-nsp"
             )
 
     def spans(self, corpus: CorpusLayout, *, longest: int, training: bool, rng: np.random.Generator) -> Spans:
