@@ -103,13 +103,24 @@ def declared_options(args: argparse.Namespace) -> List[Any]:
     return [] if args.finetune_method is None else [OBJECTIVES[args.finetune_method].options_class()]
 
 
+class SeveralValues:
+    """Adds arguments to a group: without noise by default, and those with a fixed choice with several values."""
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def add_argument(self, *names: str, **options: Any) -> None:
+        """As argparse's."""
+        if "choices" in options:
+            options["nargs"] = "+"
+        destination = names[0].lstrip("-").replace("-", "_")
+        self.group.add_argument(*names, **{**options, "default": NO_NOISE.get(destination, options.get("default"))})
+
+
 def add_declared(group: Any, declared: Sequence[Any]) -> None:
-    """Adds declared options, without noise by default; those with a fixed choice get several values."""
+    """Adds the options that methods and objectives declare."""
     for options in declared:
-        gen_parser_from_dataclass(group, options)
-    for action in group._group_actions:
-        action.nargs = "+" if action.choices else action.nargs
-        action.default = NO_NOISE.get(action.dest, action.default)
+        gen_parser_from_dataclass(SeveralValues(group), options)
 
 
 def variants(args: argparse.Namespace) -> Iterator[Tuple[str, Dict[str, Any]]]:

@@ -21,6 +21,7 @@ import argparse
 import functools
 import io
 import itertools
+import multiprocessing
 import os
 import sys
 import warnings
@@ -61,10 +62,21 @@ def apply_patches() -> None:
     execute_no_checkpoint()
     end_lines_at_line_feeds()
     check_flags_first()
+    fork_data_workers()
     if fairseq_command() == "preprocess":
         check_texts_first()
     if fairseq_command() == "interactive":
         read_input_by_line_feeds()
+
+
+def fork_data_workers() -> None:
+    """Makes Python 3.14 start data workers on Linux as earlier ones do: by forking.
+
+    From a server process (forkserver), the workers of each epoch import torch and fairseq again; and if training is
+    killed, they stay for ever: the server ends when its last worker does, and each of them when the server does.
+    """
+    if sys.platform == "linux" and multiprocessing.get_start_method(allow_none=True) is None:
+        multiprocessing.set_start_method("fork")
 
 
 def ignore_warnings() -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Dict, Iterator, List
 
@@ -208,6 +209,15 @@ def source_of(function: str) -> str:
     text = Path(fairseq_patches.__file__).read_text(encoding="utf-8")
     found = next(node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == function)
     return ast.get_source_segment(text, found) or ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, data workers have never been forked")
+def test_commands_fork_data_workers(tmp_path: Path) -> None:
+    """Where nothing else is chosen, as Python 3.14 chooses otherwise; a program's own choice counts."""
+    script = "import multiprocessing as m{}; from s2sft_fairseq.common.fairseq_patches import apply_patches as patch; "
+    script += "patch(); print(m.get_start_method(allow_none=True))"
+    for chosen, method in (("", "fork"), ("; m.set_start_method('spawn')", "spawn")):
+        assert run(["python", "-c", script.format(chosen)]).out.strip() == method
 
 
 def test_private_members_of_others_are_listed() -> None:

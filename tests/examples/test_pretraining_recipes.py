@@ -174,7 +174,7 @@ def test_slots_are_those_of_the_objective(recipe: Pretraining, positions: int) -
         chosen["no_nsp"] = True  # the text is one document
     made_by = pretraining(recipe.objective, **chosen)
     if recipe.objective == "ernie_gen":
-        made_by.method.options.word_flow_weight = 0.5 if recipe.spans else 1.0
+        made_by.method.word_flow_weight = 0.5 if recipe.spans else 1.0
     layout = texts_of([positions - made_by.special_tokens] * 4, positions - made_by.special_tokens).layout
     spans = made_by.spans(layout, longest=int(layout.sizes[0]), training=False, rng=np.random.default_rng(0))
     source, rest = made_by.slot_counts(spans, training=True)

@@ -13,7 +13,7 @@ NUMBERS = ("position", "step", "group", "segment")
 """What is said of a slot in numbers."""
 
 
-BLOCKS = Blocks._fields
+BLOCKS = ("source", "target", "query")
 """The names of a batch's blocks."""
 
 
