@@ -199,7 +199,7 @@ class TestFlags:
 def test_every_patch_has_a_test() -> None:
     """The docstrings of the tests above name the patches."""
     applied = re.findall(r"^ {4,}(\w+)\(\)$", source_of("apply_patches"), re.MULTILINE)
-    assert len(applied) == 10
+    assert len(applied) == 11
     tests = Path(__file__).read_text(encoding="utf-8")
     assert [name for name in applied if f'"""{name}"""' not in tests] == []
 
@@ -213,7 +213,7 @@ def source_of(function: str) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, data workers have never been forked")
 def test_commands_fork_data_workers(tmp_path: Path) -> None:
-    """Where nothing else is chosen, as Python 3.14 chooses otherwise; a program's own choice counts."""
+    """fork_data_workers"""
     script = "import multiprocessing as m{}; from s2sft_fairseq.common.fairseq_patches import apply_patches as patch; "
     script += "patch(); print(m.get_start_method(allow_none=True))"
     for chosen, method in (("", "fork"), ("; m.set_start_method('spawn')", "spawn")):
