@@ -290,7 +290,7 @@ class TestHelp:
             "--truncate-source",
         ):
             assert option in out
-        assert "(default: pseudo_masked)" in out and "(default: 448)" in out
+        assert "(default: pseudo_masked; in pre-training, that of the objective)" in out and "(default: 448)" in out
 
     def test_import_help(self) -> None:
         out = run(["python", "-m", "s2sft_fairseq.import_pretrained", "--help"], fork=False).out
