@@ -75,8 +75,8 @@ def fork_data_workers() -> None:
     From a server process (forkserver), the workers of each epoch import torch and fairseq again; and if training is
     killed, they stay for ever: the server ends when its last worker does, and each of them when the server does.
     """
-    if sys.platform == "linux" and multiprocessing.get_start_method(allow_none=True) is None:
-        multiprocessing.set_start_method("fork")
+    if sys.platform == "linux" and multiprocessing.get_start_method() == "forkserver":
+        multiprocessing.set_start_method("fork", force=True)
 
 
 def ignore_warnings() -> None:

@@ -215,9 +215,9 @@ def source_of(function: str) -> str:
 def test_commands_fork_data_workers(tmp_path: Path) -> None:
     """fork_data_workers"""
     script = "import multiprocessing as m{}; from s2sft_fairseq.common.fairseq_patches import apply_patches as patch; "
-    script += "patch(); print(m.get_start_method(allow_none=True))"
-    for chosen, method in (("", "fork"), ("; m.set_start_method('spawn')", "spawn")):
-        assert run(["python", "-c", script.format(chosen)]).out.strip() == method
+    script += "patch(); print(m.get_start_method())"
+    for chosen, method in (("forkserver", "fork"), ("spawn", "spawn")):
+        assert run(["python", "-c", script.format(f"; m.set_start_method('{chosen}')")]).out.strip() == method
 
 
 def test_private_members_of_others_are_listed() -> None:
