@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: format, lint, types, pytest.
 #
-#   bash tests/run.sh            everything
+#   bash tests/run.sh            all but the longest tests
+#   bash tests/run.sh --long     everything
 #   bash tests/run.sh --fast     without the tests that run whole commands or train a model
 #   bash tests/run.sh -k beam    further arguments go to pytest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+tier=(-m "not long")
 case ${1:-} in
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' tests/run.sh; exit 0 ;;
-    --fast) set -- -m "not slow" "${@:2}" ;;
+    --fast) tier=(-m "not slow"); shift ;;
+    --long) tier=(); shift ;;
 esac
 
 bash install.sh --extras test
@@ -21,5 +24,5 @@ find . -path './.*' -prune -o -name '*.sh' -print | while read -r script; do bas
 ruff format --check .
 ruff check .
 mypy
-python -m pytest -n 2 "$@"
+python -m pytest -n 2 "${tier[@]}" "$@"
 echo "all passed in $SECONDS s"

@@ -63,7 +63,7 @@ def check_tensors(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Non
         having, lacking = ("checkpoint", "model") if name in state else ("model", "checkpoint")
         raise UserError(
             f"the {having} has {name}, the {lacking} does not; repeat the flags of the checkpoint's training (such as "
-            "--turn-rows, --type-vocab-size, --lora-rank or --encoder-layers)"
+            "--turn-rows, --type-vocab-size, --relative-buckets, --lora-rank, --encoder-layers or --objective)"
         )
     other = next((name for name in sorted(state) if name in own and state[name].shape != own[name].shape), None)
     if other is not None:

@@ -175,6 +175,7 @@ def test_contestants_learn_and_write_as_many_tokens_as_they_are_told(name: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_command_measures_every_case_and_names_no_path(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     command = [sys.executable, "benchmarks/run.py", "--smallest", "--to", tmp_path / "found"]

@@ -72,6 +72,7 @@ def test_special_tokens_as_text_in_a_folder_with_a_space(bert: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_interrupted_it_goes_on(bert: Path, tmp_path: Path) -> None:
     command = [*map(str, words(tmp_path, bert)), "--max-update", "100000", "--save-interval-updates", "2"]
     process = subprocess.Popen([sys.executable, *command[1:]], env=environment(), stdout=subprocess.DEVNULL)

@@ -120,6 +120,7 @@ def test_an_encoder_of_another_vocabulary_gives_its_weights_and_the_rows_that_bo
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_and_ends_with_a_published_model(vocab: Path, tmp_path: Path) -> None:
     for split in ("train", "valid"):
         for side in ("src", "tgt"):

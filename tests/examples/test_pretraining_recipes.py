@@ -259,6 +259,7 @@ SMALL = ["--updates", 3, "--batch", 8, "--positions", 32, "--cpu"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", OBJECTIVE)
+@pytest.mark.long
 def test_from_plain_text_to_generation(task: str, tmp_path: Path) -> None:
     """From random weights, in two runs of which the second goes on; then fine-tuned by the objective's method."""
     raw, shards = write_pages(tmp_path / "raw"), 2 if task == "pretrain-ernie-gen" else 1
@@ -277,6 +278,7 @@ def test_from_plain_text_to_generation(task: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_encoder_is_trained_on(bert: Path, tmp_path: Path) -> None:
     """With its own vocabulary and sizes."""
     documents = (line for seed in range(8) for line in [*random_lines(5, seed=seed), ""])

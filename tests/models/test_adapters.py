@@ -255,6 +255,7 @@ def test_lora_by_the_literal_commands(bert: Path, data: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_adapters_on_a_fine_tuned_checkpoint(bert: Path, data: Path, tmp_path: Path) -> None:
     """By each way that fairseq has to start from one, and from its export; merged LoRA is such a checkpoint, too."""
     base = train(data, tmp_path / "base", pretrained=bert, lr="3e-3")
@@ -283,6 +284,7 @@ def test_adapters_on_a_fine_tuned_checkpoint(bert: Path, data: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_pretrained_weights_that_have_gone(data: Path, tmp_path: Path) -> None:
     """One line if they are missing or others; another directory can be named; the same for resuming."""
     home, moved = tmp_path / "bert", tmp_path / "moved"

@@ -227,6 +227,7 @@ def stopped(save: Path) -> Tuple[int, int]:
 @pytest.mark.slow
 class TestCommands:
     @pytest.mark.parametrize("objective", OPTIONS)
+    @pytest.mark.long
     def test_shards_take_turns_and_a_run_resumes_exactly(
         self, objective: str, shards: str, bert: Path, spans: Path, tmp_path: Path
     ) -> None:

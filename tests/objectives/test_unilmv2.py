@@ -10,6 +10,7 @@ from chance import rng
 from leaks import hidden_states
 from pretraining_objectives import pretraining, rows, small_data, text_pair
 
+from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.objectives.packed_batch import PackedBatch
 from s2sft_fairseq.objectives.pretraining.masked_texts import FramedPair
 from s2sft_fairseq.objectives.pretraining.unilmv2 import PMLM, Order
@@ -184,6 +185,20 @@ class TestOnePass:
         for row in packed.label[0].ne(IGNORE).nonzero().flatten().tolist():
             (gradient,) = torch.autograd.grad(embeddings_kept[row].sum(), embedded[0], retain_graph=True)
             assert gradient[~cone[row]].eq(0).all() and gradient[cone[row]].ne(0).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pmlm_mask_context": "no"}, "--pmlm-mask-context no: --pmlm-objective ae_par predicts at the masks"),
+        ({"pmlm_objective": "ae", "pmlm_mask_context": "no"}, "--pmlm-objective ae predicts at the masks"),
+        ({"pmlm_objective": "ae", "pseudo_mask_token": "mask"}, "--pmlm-objective ae has no pseudo masks"),
+    ],
+    ids=str,
+)
+def test_options_without_effect(options: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        pmlm(**options)
 
 
 def test_short_texts_have_a_mask() -> None:

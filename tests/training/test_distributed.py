@@ -15,6 +15,7 @@ def losses(out: str) -> List[float]:
     return [float(loss) for loss in re.findall(r"\| valid \|.*?\bloss ([\d.]+)", out)]
 
 
+@pytest.mark.long
 def test_two_processes_train_save_and_resume(bert: Path, data: Path, tmp_path: Path) -> None:
     options = dict(pretrained=bert, finetune_method="masked", batch_size=4, lr="3e-3")
     first = run(torchrun(data, tmp_path / "save", max_epoch=2, max_update=100, **options))

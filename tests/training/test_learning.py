@@ -51,6 +51,7 @@ def reversal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.long
 def test_learns_to_reverse(reversal: Path, tmp_path: Path, method: str) -> None:
     shape = dict(encoder_layers=2, encoder_embed_dim=64, encoder_ffn_embed_dim=256, encoder_attention_heads=4)
     regularization = dict(dropout=0, attention_dropout=0, label_smoothing=0, clip_norm=1)

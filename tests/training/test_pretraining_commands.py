@@ -92,6 +92,7 @@ class TestBadInput:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.long
 def test_two_processes_equal_one_with_twice_the_batch(objective: str, text: Path, bert: Path, tmp_path: Path) -> None:
     """Gradients of all losses are summed over both ranks."""
     options = dict(
@@ -126,6 +127,7 @@ def assert_reads_alike(checkpoint: Path, exported: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.long
 def test_pretrained_exported_fine_tuned_by_every_method(
     objective: str, text: Path, bert: Path, data: Path, tmp_path: Path
 ) -> None:

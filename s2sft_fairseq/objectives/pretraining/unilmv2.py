@@ -61,6 +61,15 @@ class PMLM(MaskingObjective):
         self.has_queries = self.losses != ("ae",)
         self.has_masks = "ae" in self.losses or str(options.pmlm_mask_context) == "yes"
         self.same_token = str(options.pseudo_mask_token) == "replacement"
+        self.check_used(options)
+
+    def check_used(self, options: Any) -> None:
+        """Raises UserError for options that the chosen losses leave without effect."""
+        chosen = f"--pmlm-objective {options.pmlm_objective}"
+        if "ae" in self.losses and str(options.pmlm_mask_context) == "no":
+            raise UserError(f"--pmlm-mask-context no: {chosen} predicts at the masks; leave it out, or take par or ar")
+        if not self.has_queries and not self.same_token:
+            raise UserError(f"--pseudo-mask-token mask: {chosen} has no pseudo masks; leave it out")
 
     @classmethod
     def loss_names(cls, options: Any) -> Tuple[str, ...]:
