@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiment_table import Corpus, Options, Start, Trial
-from stages import PLUGIN, SPLITS, Command, command, flags, pieces, preprocess, sides
-
-MONOLINGUAL = ("--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining")
+from stages import MONOLINGUAL, PLUGIN, SPLITS, Command, command, flags, pieces, preprocess, sides
 
 
 class Step(NamedTuple):

@@ -21,7 +21,7 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from execution import execute, is_finished, write_finished
-from stages import PLUGIN, Command, command, flags
+from stages import MONOLINGUAL, PLUGIN, Command, command, flags, linear_decay
 
 STARTS = {
     "AE+PAR, relative bias": {"pmlm-objective": "ae_par", "relative-buckets": 32},
@@ -38,13 +38,8 @@ SIZES = {"encoder-layers": 4, "encoder-embed-dim": 256, "encoder-ffn-embed-dim":
 """Of the quickstart's encoder."""
 
 LENGTHS = {"max-source-positions": 96, "max-target-positions": 40}
-TASK = {"user-dir": "s2sft_fairseq", "task": "s2s_pretraining"}
-SCHEDULE = {
-    "optimizer": "s2s_ft_adamw",
-    "adam-betas": "(0.9, 0.98)",
-    "weight-decay": 0.01,
-    "lr-scheduler": "polynomial_decay",
-}
+MODEL = {"arch": "s2s_ft", "criterion": "s2s_ft_label_smoothed", **LENGTHS}
+OPTIMIZER = {"optimizer": "s2s_ft_adamw", "adam-betas": "(0.9, 0.98)", "weight-decay": 0.01}
 LOG = {"no-epoch-checkpoints": True, "log-format": "simple", "log-interval": 50}
 TUNING_UPDATES = 400
 
@@ -92,27 +87,16 @@ def device(args: argparse.Namespace) -> dict[str, bool]:
 
 def commands(run: Run, args: argparse.Namespace) -> Iterator[Command]:
     """Pre-training, held-out likelihoods, and, if there are pairs, fine-tuning."""
-    model = {"pretrained": args.pretrained} if args.pretrained else SIZES
-    schedule = {
-        "lr": args.lr,
-        "max-update": args.updates,
-        "total-num-update": args.updates,
-        "max-tokens": args.max_tokens,
-    }
-    pretraining = {
-        **TASK,
-        "arch": "s2s_ft",
-        "criterion": "s2s_ft_label_smoothed",
-        "objective": "pmlm",
-        **STARTS[run.start],
-    }
-    warmup = {"warmup-updates": args.updates // 20, "seed": run.seed, "save-dir": run.folder}
-    options = {**pretraining, **model, **LENGTHS, **SCHEDULE, **schedule, **warmup, **device(args), **LOG}
-    yield ["fairseq-train", str(args.data), *flags(options)]
+    start = {"pretrained": args.pretrained} if args.pretrained else SIZES
+    objective = {"objective": "pmlm", **STARTS[run.start]}
+    schedule = {"lr": args.lr, "max-tokens": args.max_tokens, **linear_decay(args.updates, args.updates // 20)}
+    where = {"seed": run.seed, "save-dir": run.folder, **device(args), **LOG}
+    options = {**MODEL, **objective, **start, **OPTIMIZER, **schedule, **where}
+    yield ["fairseq-train", str(args.data), *MONOLINGUAL, *flags(options)]
     for layout in LAYOUTS:
-        checked = {**TASK, "path": run.checkpoint, "model-overrides": str({"pmlm_objective": layout})}
+        checked = {"path": run.checkpoint, "model-overrides": str({"pmlm_objective": layout})}
         rest = {"max-tokens": args.max_tokens, "log-format": "simple", **device(args)}
-        yield ["fairseq-validate", str(args.data), *flags({**checked, **rest})]
+        yield ["fairseq-validate", str(args.data), *MONOLINGUAL, *flags({**checked, **rest})]
     if args.pairs:
         exported = run.folder / "exported"
         yield command(
@@ -128,17 +112,17 @@ def vocabulary(args: argparse.Namespace) -> dict[str, Path]:
 
 def fine_tuning(run: Run, encoder: Path, args: argparse.Namespace) -> Command:
     """A short fine-tuning, scored at its end."""
-    model = {"arch": "s2s_ft", "pretrained": encoder, "finetune-method": "pseudo_masked", **LENGTHS}
-    loss = {"criterion": "s2s_ft_label_smoothed", "target-mask-prob": 0.2, "attention-dropout": 0}
-    schedule = {"lr": 5e-4, "warmup-updates": 50, "max-update": TUNING_UPDATES, "total-num-update": TUNING_UPDATES}
+    method = {
+        "pretrained": encoder,
+        "finetune-method": "pseudo_masked",
+        "target-mask-prob": 0.2,
+        "attention-dropout": 0,
+    }
+    schedule = {"lr": 5e-4, "batch-size": 16, **linear_decay(TUNING_UPDATES, warmup=50)}
     scored = {"eval-rouge": True, "best-checkpoint-metric": "rouge_l", "maximize-best-checkpoint-metric": True}
-    where = {"batch-size": 16, "seed": run.seed, "save-dir": run.folder / "tuned", **device(args), **LOG}
-    return [
-        "fairseq-train",
-        str(args.pairs),
-        *PLUGIN,
-        *flags({**model, **loss, **SCHEDULE, **schedule, **scored, **where}),
-    ]
+    where = {"seed": run.seed, "save-dir": run.folder / "tuned", **device(args), **LOG}
+    options = {**MODEL, **method, **OPTIMIZER, **schedule, **scored, **where}
+    return ["fairseq-train", str(args.pairs), *PLUGIN, *flags(options)]
 
 
 def follow(run: Run, args: argparse.Namespace) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from pretraining_recipes import Pretraining
-from stages import Command, command, flags, linear_decay, pieces, precision
+from stages import MONOLINGUAL, Command, command, flags, linear_decay, pieces, precision
 
-MONOLINGUAL = ("--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining")
 ARCHITECTURES = {"base": "s2s_ft", "large": "s2s_ft_large"}
 SAVE_EVERY = 5000
 """Updates between checkpoints: own choice."""

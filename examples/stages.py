@@ -11,6 +11,7 @@ from recipes import Recipe
 
 Command = list[str]
 PLUGIN = ("--user-dir", "s2sft_fairseq", "--task", "s2s_ft")
+MONOLINGUAL = ("--user-dir", "s2sft_fairseq", "--task", "s2s_pretraining")
 SPLITS = ("train", "valid", "test")
 DEVELOPMENT = "valid"
 DEVELOPMENT_SENTENCES = 2000

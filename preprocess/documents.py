@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from s2sft_fairseq.common.atomic_files import refusals_in_one_line, whole_texts
+from s2sft_fairseq.common.command_line import positive
 from s2sft_fairseq.common.errors import UserError
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.common.text_lines import read_lines
@@ -79,14 +80,6 @@ def check(count: int, args: argparse.Namespace) -> None:
             f"{args.text[0]}: documents found: {count:,}; expected at least {fewest}{shards}: end each document "
             "with an empty line"
         )
-
-
-def positive(word: str) -> int:
-    """Parses an integer that is at least 1."""
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word}; expected at least 1")
-    return number
 
 
 def parse_arguments() -> argparse.Namespace:

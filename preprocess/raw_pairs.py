@@ -33,6 +33,7 @@ from raw_formats.records import SENTENCE_END, Example, Records
 from tqdm import tqdm
 
 from s2sft_fairseq.common.atomic_files import write_columns, write_line_files
+from s2sft_fairseq.common.command_line import positive
 from s2sft_fairseq.common.fairseq_patches import run_command
 from s2sft_fairseq.metrics.postprocessing.penn_treebank import penn_tokens
 from s2sft_fairseq.metrics.postprocessing.steps import REFERENCE_SENTENCE_END
@@ -213,14 +214,6 @@ def write_split(args: argparse.Namespace, split: str, lines: Lines) -> None:
     rows = tqdm(in_order(found, lines, args), desc=split, unit=" examples", mininterval=1, delay=3)
     count = write_columns([args.to / f"{split}.{side}" for side in SIDES], rows)
     print(f"{split}: {count:,} examples; malformed records left out: {records.malformed:,}")
-
-
-def positive(word: str) -> int:
-    """Parses an integer that is at least 1."""
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word}; expected at least 1")
-    return number
 
 
 def arguments() -> argparse.Namespace:

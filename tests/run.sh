@@ -8,11 +8,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tier=(-m "not long")
+tier="not long"
 case ${1:-} in
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' tests/run.sh; exit 0 ;;
-    --fast) tier=(-m "not slow"); shift ;;
-    --long) tier=(); shift ;;
+    --fast) tier="not slow"; shift ;;
+    --long) tier=""; shift ;;
 esac
 
 bash install.sh --extras test
@@ -24,5 +24,5 @@ find . -path './.*' -prune -o -name '*.sh' -print | while read -r script; do bas
 ruff format --check .
 ruff check .
 mypy
-python -m pytest -n 2 "${tier[@]}" "$@"
+python -m pytest -n 2 -m "$tier" "$@"
 echo "all passed in $SECONDS s"

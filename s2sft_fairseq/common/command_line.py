@@ -34,6 +34,14 @@ def command_parser(command: str, description: Optional[str], **options: Any) -> 
     return argparse.ArgumentParser(prog=f"python -m s2sft_fairseq.{command}", description=description, **options)
 
 
+def positive(word: str) -> int:
+    """Parses an integer that is at least 1."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word}; expected at least 1")
+    return number
+
+
 def add_registered_options(group: Any, registry: str, choice: Optional[str]) -> None:
     """Adds the options that are registered with fairseq for the chosen encoder or tokenizer, if there are any.
 

@@ -105,8 +105,10 @@ class TextDataset(SeededDataset):
 
     def set_epoch(self, epoch: int) -> None:
         """Goes on to the examples and the noise of another epoch."""
+        is_other = epoch != self.epoch
         super().set_epoch(epoch)
-        self.spans = self.draw_spans()
+        if is_other:
+            self.spans = self.draw_spans()
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:

@@ -159,6 +159,11 @@ def complete(cfg: ModelOptions, shape: Mapping[str, Any], **decided: Any) -> Mod
     return options
 
 
+def method_of(cfg: ModelOptions) -> str:
+    """The fine-tuning method: the chosen one, or the default."""
+    return str(cfg.finetune_method or DEFAULT_METHOD)
+
+
 def segments_of(cfg: ModelOptions) -> Segments:
     """How the options assign segments and turns to sources and targets."""
     layout = LAYOUTS[str(cfg.source_layout)]
@@ -199,8 +204,7 @@ def check_options(cfg: ModelOptions) -> None:
 
 def transformer_shape(cfg: ModelOptions, vocab_size: int) -> TransformerShape:
     """The shape that complete options describe; the position table has enough rows for the longest pair."""
-    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_positions
-    longest = cfg.max_source_positions + cfg.max_target_positions + extra
+    longest = cfg.max_source_positions + cfg.max_target_positions + OBJECTIVES[method_of(cfg)].extra_positions
     return TransformerShape(
         vocab_size=vocab_size,
         embedding_size=cfg.embedding_dim or cfg.encoder_embed_dim,

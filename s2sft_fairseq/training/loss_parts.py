@@ -61,19 +61,22 @@ def pair_loss(logits: Tensor, packed: PackedBatch) -> Tuple[Tensor, Dict[str, Te
 
 def log_parts(logging_outputs: List[Dict[str, Any]]) -> None:
     """Logs nll (base 2) and perplexity of every part, and loss (base 2) and accuracy of the pairs."""
-    keys = dict.fromkeys(key for output in logging_outputs for key in output)
-    total = {key: float(sum(output.get(key, 0) for output in logging_outputs)) for key in keys}
-    for count_key in [key for key in total if key.startswith(COUNT)]:
-        log_nll(count_key[len(COUNT) :], total)
-    loss, correct, pairs = (total.get(key, 0.0) for key in PAIRS)
+    for key in dict.fromkeys(key for output in logging_outputs for key in output if key.startswith(COUNT)):
+        log_nll(key[len(COUNT) :], logging_outputs)
+    loss, correct, pairs = (total(key, logging_outputs) for key in PAIRS)
     if pairs:
         metrics.log_scalar("nsp_loss", loss / pairs / math.log(2), pairs, round=3)
         metrics.log_scalar("nsp_accuracy", 100 * correct / pairs, pairs, round=1)
 
 
-def log_nll(name: str, total: Dict[str, float]) -> None:
+def log_nll(name: str, logging_outputs: List[Dict[str, Any]]) -> None:
     """Logs one part, if anything belonged to it."""
-    count = total[COUNT + name]
+    nll, count = (total(prefix + name, logging_outputs) for prefix in (NLL, COUNT))
     if count:
-        metrics.log_scalar(f"nll_{name}", total[NLL + name] / count / math.log(2), count, round=3)
+        metrics.log_scalar(f"nll_{name}", nll / count / math.log(2), count, round=3)
         metrics.log_derived(f"ppl_{name}", lambda meters: utils.get_perplexity(meters[f"nll_{name}"].avg))
+
+
+def total(key: str, logging_outputs: List[Dict[str, Any]]) -> float:
+    """The sum of what was logged under a key; 0 if nothing was."""
+    return float(sum(output.get(key, 0) for output in logging_outputs))

@@ -15,7 +15,7 @@ from ..common.errors import UserError
 from ..models.adapters import apply_adapters, has_adapters
 from ..models.freezing import apply_freezing
 from ..models.layers.transformer import Transformer, TransformerShape
-from ..models.options import DEFAULT_METHOD, ModelOptions, complete, segments_of, transformer_shape
+from ..models.options import ModelOptions, complete, method_of, segments_of, transformer_shape
 from ..models.partial_checkpoints import trained_part
 from ..models.seq2seq_model import S2SFTModel
 from ..objectives.finetuning import OBJECTIVES, FinetuningObjective
@@ -91,14 +91,14 @@ def plan(
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
-    method = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD]
+    method = OBJECTIVES[method_of(cfg)]
     begin = trained_beginning(cfg) if is_trained else beginning(cfg, dictionary, last_checkpoint)
     special = [token for token in begin.added_tokens if not is_ordinary(token)]
     grown = dictionary.grown([*special, *method.extra_tokens])
     vocabulary = grown.fingerprint()
     check_fingerprint(cfg.vocabulary, vocabulary)
     decided = {
-        "finetune_method": str(cfg.finetune_method or DEFAULT_METHOD),
+        "finetune_method": method_of(cfg),
         "added_tokens": " ".join(begin.added_tokens),
         "vocabulary": vocabulary,
     }
@@ -138,7 +138,7 @@ def beginning(cfg: ModelOptions, dictionary: PretrainedDictionary, last_checkpoi
     Raises:
         UserError: a vocabulary that does not belong to the weights, or weights that cannot be used.
     """
-    extra = OBJECTIVES[cfg.finetune_method or DEFAULT_METHOD].extra_tokens
+    extra = OBJECTIVES[method_of(cfg)].extra_tokens
     if not cfg.pretrained:
         return Beginning(None, {}, [*cfg.added_tokens.split(), *(token for token in extra if token not in dictionary)])
     directory = Path(cfg.pretrained)

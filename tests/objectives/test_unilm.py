@@ -187,3 +187,13 @@ def test_the_losses_of_a_batch_are_told_by_their_segments() -> None:
     assert batch.loss_number.tolist() == expected and data.objective.losses == LANGUAGE_MODELS
     assert batch.needed()[:, 0].all() and batch.sample_size() == len(expected)
     assert SIZES and len(np.unique(expected)) > 1
+
+
+def test_examples_are_those_of_the_epoch() -> None:
+    """Another epoch draws other language models and pairs, and the first one again what it drew before."""
+    data = small_data("unilm")
+    drawn = []
+    for epoch in (1, 2, 1):
+        data.set_epoch(epoch)
+        drawn.append([column.tolist() for column in data.spans])
+    assert drawn[0] == drawn[2] != drawn[1]

@@ -1,5 +1,6 @@
 """What the objectives that mask tokens in place share: the framed text, its masks, and what replaces them."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -11,7 +12,7 @@ from ...common.errors import UserError
 from ...text.dictionary import PretrainedDictionary
 from ..finetuning import FinetuningObjective
 from ..slots import IGNORE
-from .objective import ExampleOptions, PretrainingObjective, TextPair, refuse_noise
+from .objective import Example, ExampleOptions, PretrainingObjective, TextPair, refuse_noise
 
 
 @dataclass
@@ -52,6 +53,16 @@ class MaskingObjective(PretrainingObjective):
         self.share = options.mask_share
         if not 0 < self.share <= 1:
             raise UserError(f"--mask-share is {self.share}; expected a share above 0 and at most 1, such as 0.15")
+
+    @abstractmethod
+    def example(self, text: TextPair, rng: np.random.Generator, *, noise: Optional[np.random.Generator]) -> Example:
+        """The slots of an example; ``rng`` draws what is masked, and ``noise`` what replaces it (None: the mask)."""
+
+    def train(self, text: TextPair, rng: np.random.Generator) -> Example:
+        return self.example(text, rng, noise=rng)
+
+    def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
+        return self.example(text, rng, noise=None)
 
     def framed(self, first: Tensor, second: Optional[Tensor] = None) -> FramedPair:
         """``[CLS] first [SEP]``, and, of a pair, ``second [SEP]`` (004, section 2.1)."""

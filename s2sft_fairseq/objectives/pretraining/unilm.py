@@ -129,14 +129,7 @@ class UniLM(MaskingObjective):
         used = [kind for kind in CYCLE if self.shares[kind]]
         return np.resize(used, count)
 
-    def train(self, text: TextPair, rng: np.random.Generator) -> Example:
-        return self.example(text, rng, noise=rng)
-
-    def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
-        return self.example(text, rng, noise=None)
-
     def example(self, text: TextPair, rng: np.random.Generator, *, noise: Optional[np.random.Generator]) -> Example:
-        """The slots under the example's LM; ``rng`` draws what is masked, ``noise`` what replaces it."""
         is_pair = text.kind in (BIDIRECTIONAL, SEQ2SEQ)
         framed = self.framed(text.first, text.second) if is_pair else self.framed(whole(text))
         masked = torch.from_numpy(mask_ngrams(framed.ordinary, self.share, rng))

@@ -79,14 +79,7 @@ class PMLM(MaskingObjective):
         rooms = self.rooms(corpus, longest=longest, training=training, rng=rng)
         return split_spans(single_spans(corpus, rooms), corpus, rng)
 
-    def train(self, text: TextPair, rng: np.random.Generator) -> Example:
-        return self.example(text, rng, noise=rng)
-
-    def evaluate(self, text: TextPair, rng: np.random.Generator) -> Example:
-        return self.example(text, rng, noise=None)
-
     def example(self, text: TextPair, rng: np.random.Generator, *, noise: Optional[np.random.Generator]) -> Example:
-        """``rng`` draws blocks and their order, ``noise`` what replaces a masked token."""
         framed = self.framed(text.first, text.second)
         drawn = mask_blocks(framed.ordinary, self.share, rng, only_single=self.only_single)
         order = [list(range(*block)) for block in drawn]
